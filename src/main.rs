@@ -1,1 +1,3 @@
+//! The `heapwatch` executable: everything is in the library.
+
 fn main() {}

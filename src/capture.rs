@@ -1,0 +1,90 @@
+//! Captures: may one be taken now, and if so, fetch it whole.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::http::{ClientOptions, Credentials};
+use crate::units::ByteSize;
+
+/// How captures of one target are taken.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The snapshot endpoint.
+    pub url: Url,
+    /// What the endpoint asks for.
+    pub credentials: Credentials,
+    /// Connection settings.
+    pub client: ClientOptions,
+    /// Which captures are allowed at all, and when.
+    pub gate: GateOptions,
+    /// How long each step of a download may take.
+    pub deadlines: Deadlines,
+    /// Time between the first and the second snapshot of a pair.
+    pub pair_gap: Duration,
+    /// Whether one snapshot is taken after warm-up, while the heap is small.
+    pub baseline: bool,
+}
+
+/// Thresholds of the safety gate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GateOptions {
+    /// Extra memory a snapshot costs, as a multiple of heapUsed, until the target's own first capture has shown it.
+    pub headroom_factor: f64,
+    /// Memory to leave free under the limit while the snapshot is built.
+    pub margin: ByteSize,
+    /// The target's memory limit, where configured.
+    pub memory_limit: Option<ByteSize>,
+    /// Largest heap to snapshot where no limit is known.
+    pub max_heap: ByteSize,
+    /// Disk space to demand, as a multiple of heapUsed.
+    pub disk_factor: f64,
+    /// Disk space to leave free besides.
+    pub disk_reserve: ByteSize,
+    /// Shortest time between two pairs of one target.
+    pub cooldown: Duration,
+    /// Most captures of one target in any 24 hours, failed ones included.
+    pub daily_budget: u32,
+    /// Polls that must have succeeded in a row before a capture.
+    pub healthy_polls: u32,
+}
+
+/// Deadlines of one download, each restarting where the one before ends, but for `total`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// From the request to the status line: V8 builds the whole snapshot before it sends a byte.
+    pub first_byte: Duration,
+    /// Between two chunks.
+    pub idle: Duration,
+    /// Everything together.
+    pub total: Duration,
+    /// Most bytes to accept, counted after decompression.
+    pub max_bytes: ByteSize,
+}
+
+impl Default for GateOptions {
+    fn default() -> Self {
+        Self {
+            headroom_factor: 10.0,
+            margin: ByteSize::mib(64),
+            memory_limit: None,
+            max_heap: ByteSize::mib(512),
+            disk_factor: 2.5,
+            disk_reserve: ByteSize::mib(1024),
+            cooldown: Duration::from_secs(6 * 3600),
+            daily_budget: 4,
+            healthy_polls: 3,
+        }
+    }
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            first_byte: Duration::from_secs(600),
+            idle: Duration::from_secs(60),
+            total: Duration::from_secs(3600),
+            max_bytes: ByteSize::mib(16 * 1024),
+        }
+    }
+}

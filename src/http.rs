@@ -1,0 +1,180 @@
+//! The HTTP client that probes, captures and alerts share: TLS, credentials, bounded bodies, redacted URLs.
+//!
+//! No redirect is ever followed: what answers must be what was configured.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+/// How to connect, apart from what is asked.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Longest time for name resolution, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Idle connections older than this are closed by us; Node closes them after 5 s.
+    pub keep_alive: Duration,
+    /// Further certificate authorities, as PEM; the system's are trusted besides.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Client certificate chain and key in one PEM.
+    pub identity_pem: Option<SecretString>,
+    /// Sent with every request.
+    pub headers: Vec<(String, SecretString)>,
+    /// Whether the body's `Content-Encoding: gzip` is asked for and undone.
+    pub gzip: bool,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(90),
+            ca_pem: None,
+            identity_pem: None,
+            headers: Vec::new(),
+            gzip: true,
+        }
+    }
+}
+
+/// What a request proves itself with.
+#[derive(Clone, Debug, Default)]
+pub enum Credentials {
+    /// Nothing.
+    #[default]
+    None,
+    /// RFC 7617.
+    Basic {
+        /// Sent in the clear within TLS; no secret of its own.
+        user: String,
+        /// The secret half.
+        password: SecretString,
+    },
+    /// RFC 6750.
+    Bearer(SecretString),
+}
+
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The PEM of the certificate authorities does not parse.
+    #[error("cannot read the certificate authorities")]
+    Ca(#[source] reqwest::Error),
+    /// The PEM of the client certificate does not parse.
+    #[error("cannot read the client certificate and key")]
+    Identity(#[source] reqwest::Error),
+    /// A header name or value that HTTP does not allow.
+    #[error("header `{0}` is not one that HTTP allows")]
+    Header(String),
+    /// TLS could not be set up.
+    #[error("cannot set up the HTTP client")]
+    Build(#[source] reqwest::Error),
+}
+
+/// Why a body was not read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// More bytes than allowed, counted after decompression.
+    #[error("body is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The cap that was exceeded.
+        limit_bytes: usize,
+    },
+    /// The connection broke or the encoding was damaged.
+    #[error("body ended early")]
+    Broken(#[source] reqwest::Error),
+}
+
+/// Makes a client; see [`ClientOptions`].
+pub fn client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &options.headers {
+        let refused = || ClientError::Header(name.clone());
+        let name = name.parse::<reqwest::header::HeaderName>().map_err(|_| refused())?;
+        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| refused())?;
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    // A second installation fails because the first one holds, which is what is wanted.
+    drop(rustls::crypto::CryptoProvider::install_default((*provider).clone()));
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("heapwatch/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .connect_timeout(options.connect_timeout)
+        .pool_idle_timeout(options.keep_alive)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .gzip(options.gzip);
+    if let Some(pem) = &options.ca_pem {
+        let authorities = reqwest::Certificate::from_pem_bundle(pem).map_err(ClientError::Ca)?;
+        builder = builder.tls_certs_merge(authorities);
+    }
+    if let Some(pem) = &options.identity_pem {
+        let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes()).map_err(ClientError::Identity)?;
+        builder = builder.identity(identity);
+    }
+    builder.build().map_err(ClientError::Build)
+}
+
+/// Adds credentials to a request, marked so that no log shows them.
+pub fn authorize(request: reqwest::RequestBuilder, credentials: &Credentials) -> reqwest::RequestBuilder {
+    match credentials {
+        Credentials::None => request,
+        Credentials::Basic { user, password } => request.basic_auth(user, Some(password.expose_secret())),
+        Credentials::Bearer(token) => match HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                request.header(AUTHORIZATION, value)
+            }
+            // Such a token cannot be sent at all; `config` refuses it by name, and the target will answer 401.
+            Err(_) => request,
+        },
+    }
+}
+
+/// Reads a body of at most `limit_bytes`, counted after decompression, and stops at the first byte beyond.
+pub async fn read_capped(response: reqwest::Response, limit_bytes: usize) -> Result<Bytes, BodyError> {
+    let mut body = BytesMut::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(BodyError::Broken)?;
+        if body.len().saturating_add(chunk.len()) > limit_bytes {
+            return Err(BodyError::TooLarge { limit_bytes });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// A URL as it may be shown: scheme, host, port and path, without user, password, query and fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownUrl(String);
+
+impl ShownUrl {
+    /// Strips everything that may be a secret.
+    pub fn of(url: &Url) -> Self {
+        let mut shown = url.clone();
+        shown.set_query(None);
+        shown.set_fragment(None);
+        // These fail only for URLs that cannot have a user at all.
+        drop(shown.set_username(""));
+        drop(shown.set_password(None));
+        Self(shown.into())
+    }
+
+    /// Only scheme, host and port: for receivers whose path is itself the secret (Slack, PagerDuty, ping URLs).
+    pub fn origin(url: &Url) -> Self {
+        Self(url.origin().ascii_serialization())
+    }
+}
+
+impl fmt::Display for ShownUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

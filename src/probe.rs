@@ -1,0 +1,28 @@
+//! One GET of a target's health endpoint: its outcome is a reading or a named failure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::http::{ClientOptions, Credentials};
+use crate::units::ByteSize;
+
+/// How to poll one target.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The health endpoint, path and query included.
+    pub url: Url,
+    /// What the endpoint asks for.
+    pub credentials: Credentials,
+    /// Connection settings; its `connect_timeout` is the deadline for connecting.
+    pub client: ClientOptions,
+    /// Deadline for the whole answer, connection included.
+    pub timeout: Duration,
+    /// Cap on the body, counted after decompression.
+    pub body_limit: ByteSize,
+    /// JSON pointers (RFC 6901) for fields that are not found by name: `heapUsed = "/data/mem/heap"`.
+    pub pointers: BTreeMap<String, String>,
+    /// Numbers to watch besides, each by JSON pointer, in the order of the configuration.
+    pub gauges: Vec<(String, String)>,
+}
