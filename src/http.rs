@@ -162,8 +162,8 @@ impl ShownUrl {
         shown.set_query(None);
         shown.set_fragment(None);
         // These fail only for URLs that cannot have a user at all.
-        drop(shown.set_username(""));
-        drop(shown.set_password(None));
+        shown.set_username("").ok();
+        shown.set_password(None).ok();
         Self(shown.into())
     }
 
