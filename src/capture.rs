@@ -71,7 +71,7 @@ impl Default for GateOptions {
             max_heap: ByteSize::mib(512),
             disk_factor: 2.5,
             disk_reserve: ByteSize::mib(1024),
-            cooldown: Duration::from_secs(6 * 3600),
+            cooldown: Duration::from_hours(6),
             daily_budget: 4,
             healthy_polls: 3,
         }
@@ -81,9 +81,9 @@ impl Default for GateOptions {
 impl Default for Deadlines {
     fn default() -> Self {
         Self {
-            first_byte: Duration::from_secs(600),
-            idle: Duration::from_secs(60),
-            total: Duration::from_secs(3600),
+            first_byte: Duration::from_mins(10),
+            idle: Duration::from_mins(1),
+            total: Duration::from_hours(1),
             max_bytes: ByteSize::mib(16 * 1024),
         }
     }

@@ -167,7 +167,7 @@ impl ShownUrl {
         Self(shown.into())
     }
 
-    /// Only scheme, host and port: for receivers whose path is itself the secret (Slack, PagerDuty, ping URLs).
+    /// Only scheme, host and port: for receivers whose path is itself the secret (Slack, `PagerDuty`, ping URLs).
     pub fn origin(url: &Url) -> Self {
         Self(url.origin().ascii_serialization())
     }

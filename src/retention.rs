@@ -21,7 +21,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             per_target: 6,
-            max_age: Duration::from_secs(30 * 24 * 3600),
+            max_age: Duration::from_hours(720),
             total: ByteSize::mib(20 * 1024),
             min_free: ByteSize::mib(1024),
         }
