@@ -50,14 +50,14 @@ impl ByteSize {
 
     /// Parses a number with a unit, such as `64MiB`, `512 MB`, `1.5 GiB` or `496.01 MB`.
     pub fn parse(text: &str, prefixes: Prefixes) -> Result<Self, SizeError> {
+        /// Above 2^53 an f64 no longer counts single bytes, and no process has 8 PiB.
+        const LARGEST: f64 = 9_007_199_254_740_992.0;
         let text = text.trim();
         let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, unit) = text.split_at(split);
         let number: f64 = number.parse().map_err(|_| SizeError::NotASize)?;
         let scale = scale_of(unit.trim(), prefixes)?;
         let bytes = number * scale;
-        /// Above 2^53 an f64 no longer counts single bytes, and no process has 8 PiB.
-        const LARGEST: f64 = 9_007_199_254_740_992.0;
         if bytes.is_finite() && bytes <= LARGEST {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 <= bytes <= 2^53")]
             Ok(Self(bytes.round() as u64))
@@ -175,29 +175,30 @@ fn write_binary(f: &mut fmt::Formatter<'_>, bytes: f64) -> fmt::Result {
 mod tests {
     use super::*;
 
-    fn check(text: &str, prefixes: Prefixes, expected: Result<u64, SizeError>) {
-        assert_eq!(ByteSize::parse(text, prefixes).map(ByteSize::bytes), expected, "{text:?}");
+    fn check(text: &str, prefixes: Prefixes, expected: &Result<u64, SizeError>) {
+        let size = ByteSize::parse(text, prefixes).map(ByteSize::bytes);
+        assert_eq!(&size, expected, "{text:?}");
     }
 
     #[test]
     fn reads_what_people_write() {
-        check("64MiB", Prefixes::Decimal, Ok(64 << 20));
-        check("512 MB", Prefixes::Decimal, Ok(512_000_000));
-        check("123 MB", Prefixes::Binary, Ok(123 << 20));
-        check("512KB", Prefixes::Binary, Ok(512 << 10));
-        check("1.2 GiB", Prefixes::Binary, Ok(1_288_490_189));
-        check(" 0 B ", Prefixes::Decimal, Ok(0));
+        check("64MiB", Prefixes::Decimal, &Ok(64 << 20));
+        check("512 MB", Prefixes::Decimal, &Ok(512_000_000));
+        check("123 MB", Prefixes::Binary, &Ok(123 << 20));
+        check("512KB", Prefixes::Binary, &Ok(512 << 10));
+        check("1.2 GiB", Prefixes::Binary, &Ok(1_288_490_189));
+        check(" 0 B ", Prefixes::Decimal, &Ok(0));
     }
 
     #[test]
     fn refuses_what_is_no_size() {
-        check("12", Prefixes::Decimal, Err(SizeError::NoUnit));
-        check("MB", Prefixes::Decimal, Err(SizeError::NotASize));
-        check("-1 MB", Prefixes::Decimal, Err(SizeError::NotASize));
-        check("1e9 B", Prefixes::Decimal, Err(SizeError::UnknownUnit("e9 B".into())));
-        check("1..2 MB", Prefixes::Decimal, Err(SizeError::NotASize));
-        check("99999999999 TB", Prefixes::Decimal, Err(SizeError::NotASize));
-        check("5 moons", Prefixes::Decimal, Err(SizeError::UnknownUnit("moons".into())));
+        check("12", Prefixes::Decimal, &Err(SizeError::NoUnit));
+        check("MB", Prefixes::Decimal, &Err(SizeError::NotASize));
+        check("-1 MB", Prefixes::Decimal, &Err(SizeError::NotASize));
+        check("1e9 B", Prefixes::Decimal, &Err(SizeError::UnknownUnit("e9 B".into())));
+        check("1..2 MB", Prefixes::Decimal, &Err(SizeError::NotASize));
+        check("99999999999 TB", Prefixes::Decimal, &Err(SizeError::NotASize));
+        check("5 moons", Prefixes::Decimal, &Err(SizeError::UnknownUnit("moons".into())));
     }
 
     #[test]
