@@ -1,1 +1,6 @@
-//! To be written.
+//! The running daemon: watchers, the dispatcher, captures, deliveries, clock and signals.
+
+pub mod clock;
+pub mod notify;
+pub mod schedule;
+pub mod signals;
