@@ -1,5 +1,7 @@
 //! What the pages, the API and the live view show of a target: plain data, written by its watcher and the dispatcher.
 
+pub mod board;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;

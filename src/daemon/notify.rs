@@ -1,4 +1,4 @@
-//! What systemd is told. Where NOTIFY_SOCKET is not set, every call does nothing.
+//! What systemd is told. Where `NOTIFY_SOCKET` is not set, every call does nothing.
 
 use std::time::Duration;
 
