@@ -163,7 +163,9 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         // More digits than a u64 holds still means "very long".
         Duration::from_secs(text.parse().unwrap_or(u64::MAX))
     } else {
-        let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond();
+        // The weekday adds nothing to a date, so a receiver that gets it wrong is still understood.
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        let date = parser.parse_timestamp(text).ok()?.as_millisecond();
         Duration::from_millis(u64::try_from(date.saturating_sub(now.wall_ms())).unwrap_or(0))
     };
     Some(wait.min(LONGEST))
@@ -214,7 +216,8 @@ mod tests {
         check(" 0 ", Some(0));
         check("Thu, 09 Oct 2025 08:54:20 GMT", Some(60));
         check("Thu, 09 Oct 2025 08:00:00 GMT", Some(0));
-        check("Fri, 10 Oct 2125 08:00:00 GMT", Some(86_400));
+        check("Sun, 09 Oct 2025 08:54:20 GMT", Some(60));
+        check("Wed, 10 Oct 2125 08:00:00 GMT", Some(86_400));
         check("99999999999999999999999", Some(86_400));
         for nonsense in ["", "-1", "1.5", "soon", "+5", "Thu, 99 Oct 2025 08:54:20 GMT"] {
             check(nonsense, None);
