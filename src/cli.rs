@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 pub mod exit;
+pub mod replay;
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
