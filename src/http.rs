@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
+
+use crate::clock::Timestamp;
 
 /// How to connect, apart from what is asked.
 #[derive(Clone, Debug)]
@@ -151,6 +153,24 @@ pub async fn read_capped(response: reqwest::Response, limit_bytes: usize) -> Res
     Ok(body.freeze())
 }
 
+/// How long a receiver asks to be left alone: the `Retry-After` header (RFC 9110, 10.2.3) as seconds or as an HTTP
+/// date, at most one day; a date in the past is no wait at all. `None` where the header is absent or says neither.
+pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    /// A receiver that wants more than this has made a mistake, and an outbox must not stand still for it.
+    const LONGEST: Duration = Duration::from_hours(24);
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a u64 holds still means "very long".
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        // The weekday adds nothing to a date, so a receiver that gets it wrong is still understood.
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        let date = parser.parse_timestamp(text).ok()?.as_millisecond();
+        Duration::from_millis(u64::try_from(date.saturating_sub(now.wall_ms())).unwrap_or(0))
+    };
+    Some(wait.min(LONGEST))
+}
+
 /// A URL as it may be shown: scheme, host, port and path, without user, password, query and fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownUrl(String);
@@ -176,5 +196,32 @@ impl ShownUrl {
 impl fmt::Display for ShownUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(header: &str, expected: Option<u64>) {
+        let now = Timestamp::from_unix_ms(1_760_000_000_000); // Thu, 09 Oct 2025 08:53:20 GMT
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_str(header).expect("a header"));
+        assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{header:?}");
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_bounded() {
+        check("120", Some(120));
+        check(" 0 ", Some(0));
+        check("Thu, 09 Oct 2025 08:54:20 GMT", Some(60));
+        check("Thu, 09 Oct 2025 08:00:00 GMT", Some(0));
+        check("Sun, 09 Oct 2025 08:54:20 GMT", Some(60));
+        check("Wed, 10 Oct 2125 08:00:00 GMT", Some(86_400));
+        check("99999999999999999999999", Some(86_400));
+        for nonsense in ["", "-1", "1.5", "soon", "+5", "Thu, 99 Oct 2025 08:54:20 GMT"] {
+            check(nonsense, None);
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), Timestamp::from_unix_ms(0)), None);
     }
 }

@@ -84,13 +84,8 @@ pub enum News {
         /// Before and after.
         resolution: Resolution,
     },
-    /// The pair was compared: the best evidence there is.
-    AnalysisReady {
-        /// The leak as far as it is known now.
-        leak: Leak,
-        /// What the comparison blames, most guilty first; empty when it blames nothing.
-        culprits: Vec<Culprit>,
-    },
+    /// The pair was compared: the best evidence there is. No culprits: the comparison blames nothing.
+    AnalysisReady(Leak),
     /// The comparison could not be made.
     AnalysisFailed {
         /// Why.
@@ -196,7 +191,7 @@ impl Alert {
             },
             News::Trouble { status, .. } | News::Test { status } => *status,
             News::LeakSuspected(_) | News::Misconfigured { .. } => Status::Note,
-            News::AnalysisReady { .. }
+            News::AnalysisReady(_)
             | News::AnalysisFailed { .. }
             | News::TargetRestarted { .. }
             | News::SnapshotStored(_)
@@ -245,7 +240,7 @@ impl News {
             Self::LeakReminder(_) => "leak_reminder",
             Self::StillLeaking(_) => "still_leaking",
             Self::LeakResolved { .. } => "leak_resolved",
-            Self::AnalysisReady { .. } => "analysis_ready",
+            Self::AnalysisReady(_) => "analysis_ready",
             Self::AnalysisFailed { .. } => "analysis_failed",
             Self::TargetRestarted { .. } => "target_restarted",
             Self::TargetDown { .. } => "target_down",
@@ -268,7 +263,7 @@ impl News {
             Self::LeakReminder(_) => "memory.growth.reminder",
             Self::StillLeaking(_) => "memory.growth.persists",
             Self::LeakResolved { .. } => "memory.growth.resolved",
-            Self::AnalysisReady { .. } => "memory.growth.explained",
+            Self::AnalysisReady(_) => "memory.growth.explained",
             Self::AnalysisFailed { .. } => "analysis.failed",
             Self::TargetRestarted { .. } => "target.restarted",
             Self::TargetDown { .. } => "target.down",
@@ -290,7 +285,7 @@ impl News {
             | Self::LeakConfirmed(leak)
             | Self::LeakReminder(leak)
             | Self::StillLeaking(leak)
-            | Self::AnalysisReady { leak, .. } => Some(leak),
+            | Self::AnalysisReady(leak) => Some(leak),
             _ => None,
         }
     }
@@ -309,6 +304,8 @@ pub struct Leak {
     pub snapshots: Vec<StoredSnapshot>,
     /// Why there are fewer than two, where that is so.
     pub missing_snapshots: Vec<String>,
+    /// What the comparison of the pair blames, most guilty first.
+    pub culprits: Vec<Culprit>,
 }
 
 /// A snapshot on disk.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::alert::message::{Alert, Culprit, Severity, StoredSnapshot};
 use crate::clock::Timestamp;
 use crate::leak::event::{LeakEvent, PairPart};
+use crate::leak::verdict::Verdict;
 use crate::target::{Labels, TargetName};
 
 /// When to speak, and how loud.
@@ -83,10 +84,12 @@ pub enum Fact {
         /// Why.
         why: String,
     },
-    /// Time has passed; give this at least once a minute, so that reminders come.
+    /// Time has passed; give this after each poll or so, so that reminders come with the numbers of the day.
     Tick {
         /// Now.
         at: Timestamp,
+        /// What the detector says now.
+        verdict: Verdict,
     },
 }
 
