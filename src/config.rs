@@ -3,12 +3,15 @@
 //! The only place that knows key names. It reads the file and the secrets it names, and makes sure that the
 //! directories can be written; it opens no socket and starts nothing.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::target::{Labels, TargetName};
-use crate::{alert, capture, probe, retention};
+use crate::{alert, capture, leak, probe, retention};
+
+mod alerts;
 
 mod problem;
 
@@ -56,6 +59,8 @@ pub struct Target {
     pub interval: Duration,
     /// How it is polled.
     pub probe: probe::Options,
+    /// How it is judged.
+    pub leak: leak::Options,
     /// How it is captured; `None` where snapshots are off.
     pub capture: Option<capture::Options>,
     /// Failed polls in a row until it is called down.
@@ -119,15 +124,17 @@ pub struct Limits {
     pub max_analyses: usize,
 }
 
-/// What is told, and how often.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is told, how often, and how hard it is tried.
+#[derive(Clone, Debug)]
 pub struct AlertOptions {
-    /// How long an undelivered alert is worth retrying.
-    pub ttl: Duration,
-    /// Time between two reminders of an open episode.
-    pub reminder_interval: Duration,
-    /// Which kinds of news go to the channels, by their names in the JSON body (`leak_confirmed`); the log has all.
-    pub notify: Vec<String>,
+    /// When to speak, and how loud.
+    pub policy: alert::policy::Options,
+    /// Times and bounds of the deliveries, the same for every channel.
+    pub outbox: alert::outbox::Options,
+    /// Kinds of news that go to the channels, by [`alert::message::News::kind`]; the log has all of them.
+    pub notify: BTreeSet<&'static str>,
+    /// Whom to tell after each complete round of polls that heapwatch is alive.
+    pub pings: Vec<alert::ping::Options>,
 }
 
 /// Where a configuration comes from; the caller reads the environment, this module never does.
@@ -154,7 +161,7 @@ pub fn load(sources: &Sources) -> Result<Config, Problems> {
         channels: Vec::new(),
         retention: retention::Policy::default(),
         limits: Limits::default(),
-        alerts: AlertOptions::default(),
+        alerts: alerts::defaults(),
         stop_timeout: Duration::from_secs(5),
         warnings: Vec::new(),
     })
@@ -170,11 +177,5 @@ impl Target {
 impl Default for Limits {
     fn default() -> Self {
         Self { max_captures: 2, max_analyses: 1 }
-    }
-}
-
-impl Default for AlertOptions {
-    fn default() -> Self {
-        Self { ttl: Duration::from_hours(24), reminder_interval: Duration::from_hours(24), notify: Vec::new() }
     }
 }

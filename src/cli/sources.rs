@@ -7,6 +7,7 @@ use crate::config::{self, Config, Sources};
 
 /// The variable that names the configuration file where `--config` does not.
 const FILE_VARIABLE: &str = "HEAPWATCH_CONFIG";
+const FILE_HELP: &str = "The configuration file [default: $HEAPWATCH_CONFIG, else /etc/heapwatch/heapwatch.toml]";
 /// Where packages put the configuration.
 const DEFAULT_FILE: &str = "/etc/heapwatch/heapwatch.toml";
 /// Where systemd keeps the credentials of the running service, readable by root.
@@ -15,8 +16,8 @@ const SERVICE_CREDENTIALS: &str = "/run/credentials/heapwatch.service";
 /// The option that names the configuration, for every command that reads one.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct ConfigArgs {
-    /// The configuration file [default: $HEAPWATCH_CONFIG, else /etc/heapwatch/heapwatch.toml]
-    #[arg(long, short, value_name = "FILE")]
+    /// The configuration file.
+    #[arg(long, short, value_name = "FILE", help = FILE_HELP)]
     pub config: Option<PathBuf>,
 }
 
