@@ -167,7 +167,7 @@ impl ProbeError {
             Self::Status { .. } => Reason::Status,
             Self::Redirected { .. } => Reason::Redirected,
             Self::TooLarge { .. } => Reason::TooLarge,
-            Self::Health(HealthError::NotJson(_)) => Reason::NotJson,
+            Self::Health(HealthError::NotJson { .. }) => Reason::NotJson,
             Self::Health(HealthError::NoMemoryFields { .. }) => Reason::NoMemoryFields,
             Self::Health(HealthError::SeveralProcesses { .. }) => Reason::SeveralProcesses,
             Self::Health(HealthError::AbsurdNumber { .. }) => Reason::AbsurdNumber,

@@ -1,6 +1,6 @@
 //! The asking: one GET under two deadlines and a cap.
 
-use super::health::{self, Field, Mapping, Reading};
+use super::health::{self, Mapping, Reading};
 use super::{Options, ProbeError, Stage};
 use crate::http::{self, ClientError};
 
@@ -16,11 +16,7 @@ impl Prober {
     /// Sets up the client; connects to nothing.
     pub fn new(options: Options) -> Result<Self, ClientError> {
         let client = http::client(&options.client)?;
-        let pointers = options.pointers.iter();
-        let mapping = Mapping {
-            pointers: pointers.filter_map(|(name, at)| Some((Field::named(name)?, at.clone()))).collect(),
-            gauges: options.gauges.clone(),
-        };
+        let mapping = Mapping::new(&options.pointers, &options.gauges);
         Ok(Self { options, mapping, client })
     }
 
