@@ -153,6 +153,22 @@ pub async fn read_capped(response: reqwest::Response, limit_bytes: usize) -> Res
     Ok(body.freeze())
 }
 
+/// The first few kilobytes of a body, for messages; whatever came before it broke, where it broke.
+pub async fn read_start(response: reqwest::Response) -> Bytes {
+    /// More than any message shows.
+    const LONGEST: usize = 4 << 10;
+    let mut start = BytesMut::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(Ok(chunk)) = chunks.next().await {
+        let room = LONGEST.saturating_sub(start.len());
+        start.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        if start.len() == LONGEST {
+            break;
+        }
+    }
+    start.freeze()
+}
+
 /// How long a receiver asks to be left alone: the `Retry-After` header (RFC 9110, 10.2.3) as seconds or as an HTTP
 /// date, at most one day; a date in the past is no wait at all. `None` where the header is absent or says neither.
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
