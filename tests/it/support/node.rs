@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -163,10 +163,7 @@ fn first_line(stdout: ChildStdout) -> Option<String> {
         }
         lines.for_each(drop);
     });
-    match receiver.recv_timeout(START_DEADLINE) {
-        Ok(line) => Some(line),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-    }
+    receiver.recv_timeout(START_DEADLINE).ok()
 }
 
 fn read_all(mut stderr: ChildStderr) -> String {
