@@ -1,0 +1,1 @@
+//! Slack incoming webhook: the body of a message.

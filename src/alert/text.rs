@@ -1,0 +1,1 @@
+//! Text from targets is hostile: here it is capped, cleaned and escaped.
