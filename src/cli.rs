@@ -7,8 +7,10 @@ use clap::{Parser, Subcommand};
 pub mod check;
 pub mod demo;
 pub mod exit;
+pub mod logging;
 pub mod probe;
 pub mod replay;
+pub mod run;
 pub mod sources;
 
 use exit::Failure;
@@ -25,9 +27,14 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 64 wrong usage, 78 bad c
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::RunArgs),
     Check(check::CheckArgs),
     Probe(probe::ProbeArgs),
     Replay(replay::ReplayArgs),
+    Demo(demo::DemoArgs),
+    /// The demo's own leaking service.
+    #[command(hide = true)]
+    DemoService,
 }
 
 /// Runs the command that the process was started with.
@@ -40,9 +47,12 @@ pub fn run() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Probe(args) => Ok(runtime()?.block_on(probe::run(args))?),
         Command::Replay(args) => Ok(replay::run(&args)?),
+        Command::Demo(args) => demo::run(&args),
+        Command::DemoService => Ok(runtime()?.block_on(demo::service::main(|name| std::env::var(name).ok()))?),
     }
 }
 
