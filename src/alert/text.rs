@@ -7,7 +7,7 @@ use serde_json::Value;
 /// One line of at most `longest` characters: control characters, line breaks and the invisible characters that turn
 /// or hide text become spaces, runs of white space become one, and a cut shows as `…`.
 pub fn line(text: &str, longest: usize) -> String {
-    let mut cleaned = String::with_capacity(text.len().min(4 * longest));
+    let mut cleaned = String::with_capacity(text.len().min(longest.saturating_mul(4)));
     let mut length = 0;
     for word in text.split(is_separator).filter(|word| !word.is_empty()) {
         let gap = usize::from(length > 0);

@@ -1,6 +1,7 @@
 //! Why a poll failed, as a value with a reason that metrics can count.
 
-use std::fmt;
+use std::error::Error;
+use std::{fmt, io};
 
 use super::health::HealthError;
 use crate::http::BodyError;
@@ -167,11 +168,54 @@ impl ProbeError {
             Self::Status { .. } => Reason::Status,
             Self::Redirected { .. } => Reason::Redirected,
             Self::TooLarge { .. } => Reason::TooLarge,
-            Self::Health(HealthError::NotJson(_)) => Reason::NotJson,
+            Self::Health(HealthError::NotJson { .. }) => Reason::NotJson,
             Self::Health(HealthError::NoMemoryFields { .. }) => Reason::NoMemoryFields,
             Self::Health(HealthError::SeveralProcesses { .. }) => Reason::SeveralProcesses,
             Self::Health(HealthError::AbsurdNumber { .. }) => Reason::AbsurdNumber,
         }
+    }
+}
+
+impl ProbeError {
+    /// Tells apart why a request brought no status line.
+    pub(super) fn of_request(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        if error.is_dns() {
+            Self::Dns(error)
+        } else if has_cause(&error, is_tls) {
+            Self::Tls(error)
+        } else if error.is_connect() && error.is_timeout() {
+            Self::Timeout(Stage::Connecting)
+        } else if !error.is_connect() {
+            Self::Broken(error)
+        } else if has_cause(&error, is_refusal) {
+            Self::Refused(error)
+        } else {
+            Self::Unreachable(error)
+        }
+    }
+}
+
+fn has_cause(error: &reqwest::Error, is_it: fn(&(dyn Error + 'static)) -> bool) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if is_it(error) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn is_refusal(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// rustls hides its errors within those of I/O, whose `source` passes over what they wrap.
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    match error.downcast_ref().and_then(io::Error::get_ref) {
+        Some(wrapped) => wrapped.is::<rustls::Error>(),
+        None => error.is::<rustls::Error>(),
     }
 }
 

@@ -1,38 +1,76 @@
 //! Understands a health body: which of its members are the figures we want, and in which unit.
+//!
+//! Names are compared without case and separators, at any depth of nesting; `names` lists them, `choose` states which of
+//! several is meant. Sizes with a unit (`"123 MB"`) count 1024 of the smaller unit to the greater, as services do that
+//! divide by 1024; plain numbers are bytes unless the name says otherwise (`rss_mb`). Nothing is assumed between
+//! fields. An absurd heapUsed or rss (negative, above 8 PiB) refuses the whole body; any other absurd member is left
+//! out and listed in [`Reading::ignored`]. Figures of several processes (arrays, members named by a number) are never
+//! taken by name. Pure: no sockets, no clock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::http;
 use crate::sample::Sample;
 
+mod choose;
 mod field;
+mod figure;
+mod names;
+mod walk;
 
 pub use field::Field;
 
 /// Where the configuration overrides the search by name.
 #[derive(Clone, Debug, Default)]
 pub struct Mapping {
-    /// JSON pointers (RFC 6901) by field.
-    pub pointers: BTreeMap<Field, String>,
-    /// Numbers to watch besides, by name and JSON pointer.
-    pub gauges: Vec<(String, String)>,
+    pointers: Vec<Pointer>,
+    gauges: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug)]
+struct Pointer {
+    field: Field,
+    unit: Option<names::Unit>,
+    at: String,
+}
+
+impl Mapping {
+    /// JSON pointers (RFC 6901) by field name, and numbers to watch besides by name and pointer.
+    ///
+    /// A unit after the field's name scales a plain number: `heapUsedMB = "/mem/heap"`. Names that
+    /// [`Field::named`] does not know are left out.
+    pub fn new(pointers: &BTreeMap<String, String>, gauges: &[(String, String)]) -> Self {
+        let pointers = pointers.iter().filter_map(|(name, at)| {
+            let (field, unit) = names::pointer_key(name)?;
+            Some(Pointer { field, unit, at: at.clone() })
+        });
+        Self { pointers: pointers.collect(), gauges: gauges.to_vec() }
+    }
 }
 
 /// Why a body gives no reading.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
     /// No JSON, or nested deeper than 128 levels.
-    #[error("is not JSON")]
-    NotJson(#[source] serde_json::Error),
+    #[error("is not JSON but `{start}`")]
+    NotJson {
+        /// How the body begins, one line of printable text.
+        start: String,
+        /// Where the reading stopped.
+        source: serde_json::Error,
+    },
     /// JSON without any figure of memory.
     #[error("has no memory figures (looked for heapUsed, heapTotal, external, arrayBuffers and rss); {hint}")]
     NoMemoryFields {
-        /// What was there instead, or what to do.
+        /// What was there instead.
         hint: String,
     },
-    /// Memory figures in an array, one element a process.
-    #[error("answers for {count} processes: list each process as a target of its own, with a URL that reaches only it")]
+    /// Memory figures in an array or under numbers, one element a process.
+    #[error(
+        "lists the memory of {count} of several processes; list each as a target of its own, with a URL that reaches only it"
+    )]
     SeveralProcesses {
         /// Elements with memory figures.
         count: usize,
@@ -124,18 +162,69 @@ impl Reading {
     }
 
     /// The figures alone, as taken `at` this time.
+    ///
+    /// The lower of the two limits is the limit. A start time serves as uptime where none is given, unless it lies in
+    /// the future.
     pub fn into_sample(self, at: Timestamp) -> Sample {
-        Sample::empty(at)
+        let limits = [self.bytes(Field::HeapLimit), self.bytes(Field::MemoryLimit)];
+        Sample {
+            at,
+            heap_used: self.bytes(Field::HeapUsed),
+            heap_total: self.bytes(Field::HeapTotal),
+            external: self.bytes(Field::External),
+            array_buffers: self.bytes(Field::ArrayBuffers),
+            rss: self.bytes(Field::Rss),
+            memory_limit: limits.into_iter().flatten().min(),
+            heap_used_after_gc: self.bytes(Field::HeapUsedAfterGc),
+            major_gcs: self.count(Field::MajorGcs),
+            requests: self.count(Field::Requests),
+            pid: self.count(Field::Pid),
+            uptime: self.uptime(at),
+            gauges: self.gauges.into_iter().filter_map(|gauge| Some((gauge.name, gauge.number?))).collect(),
+        }
+    }
+
+    fn bytes(&self, field: Field) -> Option<u64> {
+        match self.get(field)?.figure {
+            Figure::Bytes(bytes) => Some(bytes),
+            Figure::Count(_) | Figure::Span(_) | Figure::Instant(_) => None,
+        }
+    }
+
+    fn count(&self, field: Field) -> Option<u64> {
+        match self.get(field)?.figure {
+            Figure::Count(count) => Some(count),
+            Figure::Bytes(_) | Figure::Span(_) | Figure::Instant(_) => None,
+        }
+    }
+
+    fn uptime(&self, at: Timestamp) -> Option<Duration> {
+        if let Some(Figure::Span(span)) = self.get(Field::Uptime).map(|found| found.figure) {
+            return Some(span);
+        }
+        // Start times and the wall line are both Unix time; the steady line of `at` has another origin.
+        match self.get(Field::StartTime)?.figure {
+            Figure::Instant(start) => {
+                u64::try_from(at.wall_ms().saturating_sub(start.wall_ms())).ok().map(Duration::from_millis)
+            }
+            Figure::Bytes(_) | Figure::Count(_) | Figure::Span(_) => None,
+        }
     }
 }
 
 /// Reads a health body.
 pub fn read(body: &[u8], mapping: &Mapping) -> Result<Reading, HealthError> {
-    let _: serde_json::Value = serde_json::from_slice(body).map_err(HealthError::NotJson)?;
-    let gauges = mapping.gauges.iter().map(|(name, pointer)| Gauge {
-        name: name.clone(),
-        pointer: pointer.clone(),
-        number: None,
-    });
-    Ok(Reading { gauges: gauges.collect(), ..Reading::default() })
+    let findings =
+        walk::walk(body, mapping).map_err(|source| HealthError::NotJson { start: start_of(body), source })?;
+    choose::choose(findings, mapping)
 }
+
+/// How a body begins, as it may be shown.
+pub(super) fn start_of(body: &[u8]) -> String {
+    /// Enough to know an error page by; the rest is cut before it is looked at.
+    const BYTES: usize = 512;
+    http::excerpt(&String::from_utf8_lossy(body.get(..BYTES).unwrap_or(body)), 100)
+}
+
+#[cfg(test)]
+mod tests;

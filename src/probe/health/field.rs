@@ -1,6 +1,8 @@
-//! The fields of a health body, and the names that services give them.
+//! The fields of a health body that heapwatch understands.
 
 use std::fmt;
+
+use super::names;
 
 /// A figure that a health endpoint may report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,10 +72,43 @@ impl Field {
         }
     }
 
-    /// The field of this name, for pointers in the configuration.
+    /// The field of this name, for pointers in the configuration; a unit at its end scales plain numbers (`rssMB`).
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|field| field.name() == name)
+        names::pointer_key(name).map(|(field, _)| field)
     }
+
+    pub(super) const fn kind(self) -> Kind {
+        match self {
+            Self::HeapUsed
+            | Self::HeapTotal
+            | Self::External
+            | Self::ArrayBuffers
+            | Self::Rss
+            | Self::HeapUsedAfterGc => Kind::Memory,
+            Self::HeapLimit | Self::MemoryLimit => Kind::Limit,
+            Self::MajorGcs | Self::Requests => Kind::Count,
+            Self::Pid => Kind::Pid,
+            Self::Uptime => Kind::Span,
+            Self::StartTime => Kind::Instant,
+        }
+    }
+}
+
+/// What sort of figure a field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Bytes in use.
+    Memory,
+    /// Bytes that may be used; huge numbers and 0 mean that there is no limit.
+    Limit,
+    /// A number of something.
+    Count,
+    /// A process id.
+    Pid,
+    /// A span of time.
+    Span,
+    /// A point in time.
+    Instant,
 }
 
 impl fmt::Display for Field {
