@@ -1,1 +1,5 @@
 //! Integration tests: one binary.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking and explains itself on stderr")]
+
+mod probe;
+mod support;
