@@ -20,6 +20,12 @@ pub struct Origin {
     pub url: Option<Url>,
 }
 
+impl Default for Origin {
+    fn default() -> Self {
+        Self { instance: "heapwatch".to_owned(), url: None }
+    }
+}
+
 /// A channel ready to send: its client, connected or not.
 #[derive(Debug)]
 pub struct Sender {

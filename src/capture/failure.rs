@@ -37,7 +37,7 @@ pub enum CaptureError {
         start: String,
     },
     /// The body ended early although HTTP says it is complete, or its parts contradict one another.
-    #[error("the snapshot is not whole after {}", ByteSize::new(*.bytes))]
+    #[error("the snapshot is not whole after {}: {why}", ByteSize::new(*.bytes))]
     NotWhole {
         /// Bytes received, after decompression.
         bytes: u64,

@@ -134,6 +134,19 @@ pub(super) fn culprits(report: &Report) -> Vec<Culprit> {
     report.culprits.iter().take(MOST_SHOWN).map(culprit).collect()
 }
 
+/// The comparison as a person reads it, for the file beside the snapshots.
+pub(super) fn text(report: &Report) -> String {
+    let mut lines = vec![report.headline.clone()];
+    for found in &report.culprits {
+        lines.push(format!("\n{}", found.headline));
+        lines.extend(found.path.iter().map(|step| format!("    {} {} @{}", step.edge, step.node, step.id)));
+        lines.extend(found.caution.iter().map(|caution| format!("    but: {caution}")));
+    }
+    lines.extend(report.notes.iter().map(|note| format!("\nnote: {note}")));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
 fn culprit(found: &report::Culprit) -> Culprit {
     let location = found.location.as_ref().map(|at| format!("{}:{}:{}", at.script, at.line, at.column));
     Culprit {

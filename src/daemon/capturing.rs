@@ -116,10 +116,8 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
-        Err(ended) => Err(StoreError::Io {
-            action: "finish",
-            path: "the snapshot".into(),
-            source: std::io::Error::other(ended),
-        }),
+        Err(ended) => {
+            Err(StoreError::Io { action: "finish", path: "the snapshot".into(), source: std::io::Error::other(ended) })
+        }
     }
 }

@@ -3,8 +3,8 @@
 //! Watchers, captures, analyses, deliveries and people send it events. It decides what is said and what is captured,
 //! writes what must not be lost in one transaction, and only then acts on it.
 
-mod care;
 mod captures;
+mod care;
 mod evidence;
 mod lanes;
 mod requests;
@@ -19,8 +19,10 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::alert::Channel;
 use crate::alert::message::Alert;
 use crate::alert::policy::Fact;
+use crate::capture::download::Capturer;
 use crate::clock::Timestamp;
 use crate::config::{AlertOptions, Limits, Target};
 use crate::daemon::analysis;
@@ -30,9 +32,11 @@ use crate::daemon::ledger::{Ledger, Write};
 use crate::daemon::metrics::Metrics;
 use crate::daemon::notify;
 use crate::daemon::watcher::Command;
+use crate::leak::DetectorState;
 use crate::leak::event::{Change, LeakEvent};
 use crate::leak::verdict::State;
 use crate::retention::Policy;
+use crate::sample::Sample;
 use crate::status::board::Board;
 use crate::store::record::{AuditEvent, Episode, Restart};
 use crate::store::snapshots::SnapshotDir;
@@ -83,7 +87,7 @@ pub(super) enum Order {
     /// This target is no longer configured.
     Release(TargetName),
     /// Go by these rules and channels from now on.
-    Govern { rules: Box<Rules>, channels: Vec<crate::alert::Channel> },
+    Govern { rules: Box<Rules>, channels: Vec<Channel> },
 }
 
 /// The loop and its state.
@@ -211,10 +215,10 @@ impl Dispatcher {
     async fn on_news(&mut self, name: &TargetName, news: WatchNews, batch: &mut Batch) {
         match news {
             WatchNews::Changes { changes, state, samples } => {
-                self.keep_watch_state(name, &state, samples, batch);
+                Self::keep_watch_state(name, &state, samples, batch);
                 self.on_changes(name, changes, batch).await;
             }
-            WatchNews::Checkpoint { state, samples } => self.keep_watch_state(name, &state, samples, batch),
+            WatchNews::Checkpoint { state, samples } => Self::keep_watch_state(name, &state, samples, batch),
             WatchNews::Down { at, why, failed_polls } => {
                 self.disarm_if_in_doubt(name, at, batch);
                 self.say(name, Fact::Down { at, why, failed_polls }, batch);
@@ -223,13 +227,7 @@ impl Dispatcher {
         }
     }
 
-    fn keep_watch_state(
-        &self,
-        name: &TargetName,
-        state: &crate::leak::DetectorState,
-        samples: Vec<crate::sample::Sample>,
-        batch: &mut Batch,
-    ) {
+    fn keep_watch_state(name: &TargetName, state: &DetectorState, samples: Vec<Sample>, batch: &mut Batch) {
         match serde_json::to_vec(state) {
             Ok(body) => batch.writes.push(Write::State { target: name.clone(), key: DETECTOR_KEY, body }),
             Err(problem) => warn!(target.name = %name, error = %problem, "the detector's state cannot be written"),
@@ -304,7 +302,12 @@ impl Dispatcher {
     }
 
     fn remind(&mut self, now: Timestamp, batch: &mut Batch) {
-        let open: Vec<TargetName> = self.cares.iter().filter(|(_, care)| care.memory.alerts.episode().is_some()).map(|(name, _)| name.clone()).collect();
+        let open: Vec<TargetName> = self
+            .cares
+            .iter()
+            .filter(|(_, care)| care.memory.alerts.episode().is_some())
+            .map(|(name, _)| name.clone())
+            .collect();
         for name in open {
             let verdict = self.tools.board.get(&name).and_then(|status| status.watch.verdict);
             if let Some(verdict) = verdict {
@@ -322,21 +325,21 @@ impl Dispatcher {
             batch.touched.insert(name.clone());
         }
         for alert in alerts {
-            self.post(alert, batch);
+            self.post(&alert, batch);
         }
     }
 
-    fn post(&mut self, alert: Alert, batch: &mut Batch) {
+    fn post(&mut self, alert: &Alert, batch: &mut Batch) {
         let now = self.tools.clock.now();
         batch.writes.push(Write::Audit(AuditEvent {
             at: alert.at,
             target: Some(alert.target.clone()),
             kind: alert.news.kind().to_owned(),
             // An alert is plain data with text keys, which JSON can always hold.
-            json: serde_json::to_string(&alert).unwrap_or_default(),
+            json: serde_json::to_string(alert).unwrap_or_default(),
         }));
         let notify = self.rules.alerts.notify.contains(alert.news.kind());
-        for lane in self.lanes.values_mut().filter(|lane| lane.wants(&alert, notify)) {
+        for lane in self.lanes.values_mut().filter(|lane| lane.wants(alert, notify)) {
             let letters = lane.push(alert.clone(), now);
             batch.writes.extend(letters.into_iter().map(Write::Letter));
         }
@@ -371,7 +374,7 @@ impl Dispatcher {
 
     async fn adopt(&mut self, target: Arc<Target>, commands: mpsc::Sender<Command>) {
         let name = target.name.clone();
-        let capturer = self.make_capturer(&target);
+        let capturer = Self::make_capturer(&target);
         let care = match self.cares.remove(&name) {
             Some(care) => Care { target: Arc::clone(&target), capturer, commands, ..care },
             None => self.recall(Arc::clone(&target), capturer, commands).await,
@@ -388,7 +391,7 @@ impl Dispatcher {
     async fn recall(
         &self,
         target: Arc<Target>,
-        capturer: Option<Arc<crate::capture::download::Capturer>>,
+        capturer: Option<Arc<Capturer>>,
         commands: mpsc::Sender<Command>,
     ) -> Care {
         let now = self.tools.clock.now();
@@ -418,7 +421,8 @@ impl Dispatcher {
         });
         // A capture that had begun and has no end was cut off with the daemon; whether the target survived it is
         // for the next polls to say.
-        let doubt = attempts.iter().rev().find(|attempt| attempt.outcome == captures::STARTED).map(|attempt| attempt.at);
+        let doubt =
+            attempts.iter().rev().find(|attempt| attempt.outcome == captures::STARTED).map(|attempt| attempt.at);
         Care {
             memory: memory.unwrap_or_else(|| Memory::new(&target)),
             target,
@@ -434,7 +438,7 @@ impl Dispatcher {
     }
 
     /// Lanes for the configured channels; a channel that stays keeps its outbox in the database.
-    async fn open_lanes(&mut self, channels: Vec<crate::alert::Channel>) {
+    async fn open_lanes(&mut self, channels: Vec<Channel>) {
         // An attempt under way belongs to the old lane; its outcome would be taken for the new one's.
         self.deliveries.abort_all();
         while self.deliveries.join_next().await.is_some() {}
@@ -454,7 +458,7 @@ impl Dispatcher {
                 }
                 Err(_) => Vec::new(),
             };
-            match Lane::open(channel, self.rules.alerts.outbox.clone(), left) {
+            match Lane::open(channel, self.rules.alerts.outbox.clone(), &left) {
                 Ok(lane) => drop(lanes.insert(name, lane)),
                 Err(problem) => warn!(channel = %name, error = %problem, "channel {name} cannot be used"),
             }
@@ -473,7 +477,10 @@ impl Dispatcher {
         notify::watchdog();
         let targets = self.tools.board.all();
         let count = |state: State| {
-            targets.iter().filter(|target| target.watch.verdict.as_ref().is_some_and(|verdict| verdict.state == state)).count()
+            targets
+                .iter()
+                .filter(|target| target.watch.verdict.as_ref().is_some_and(|verdict| verdict.state == state))
+                .count()
         };
         let (leaking, recovering) = (count(State::Leaking), count(State::Recovering));
         let silent = targets.iter().filter(|target| target.watch.failed_polls > 0).count();

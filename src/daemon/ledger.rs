@@ -55,7 +55,8 @@ impl Ledger {
         if writes.is_empty() {
             return true;
         }
-        let (store, batch) = (Arc::clone(&self.store), self.owed.iter().cloned().chain(writes.iter().cloned()).collect::<Vec<_>>());
+        let (store, batch) =
+            (Arc::clone(&self.store), self.owed.iter().cloned().chain(writes.iter().cloned()).collect::<Vec<_>>());
         let written = tokio::task::spawn_blocking(move || {
             store.transaction(now, |writer| batch.iter().try_for_each(|write| apply(writer, write)))
         })

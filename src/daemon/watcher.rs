@@ -15,6 +15,7 @@ use crate::daemon::clock::Clock;
 use crate::daemon::event::{Event, WatchNews};
 use crate::daemon::metrics::Metrics;
 use crate::daemon::schedule::Schedule;
+use crate::errors;
 use crate::http::ClientError;
 use crate::leak::{Detector, DetectorState, LeakEvent, Observation, Picture};
 use crate::probe::{ProbeError, Prober, Reading, Reason};
@@ -187,7 +188,7 @@ impl Watcher {
 
     async fn count_failure(&mut self, failure: &ProbeError, at: Timestamp) {
         let name = self.target.name.clone();
-        let why = describe(failure);
+        let why = errors::one_line(failure);
         let reason = failure.reason();
         let failing = self.failing.get_or_insert_with(|| {
             warn!(target.name = %name, reason = reason.name(), "cannot read the memory of {name}: {why}");
@@ -255,11 +256,12 @@ impl Watcher {
         self.reported = self.surroundings.clock.now();
         let samples = std::mem::take(&mut self.unreported);
         let state = Box::new(self.detector.to_state());
-        self.tell(match changes.is_empty() {
-            true => WatchNews::Checkpoint { state, samples },
-            false => WatchNews::Changes { changes, state, samples },
-        })
-        .await;
+        let news = if changes.is_empty() {
+            WatchNews::Checkpoint { state, samples }
+        } else {
+            WatchNews::Changes { changes, state, samples }
+        };
+        self.tell(news).await;
     }
 
     fn publish(&self) {
@@ -283,16 +285,4 @@ impl Watcher {
         // Without a dispatcher the daemon is going down and nobody is left to tell.
         self.surroundings.events.send(event).await.ok();
     }
-}
-
-/// A failure with its causes in one line.
-fn describe(failure: &ProbeError) -> String {
-    let mut line = failure.to_string();
-    let mut cause = std::error::Error::source(failure);
-    while let Some(inner) = cause {
-        line.push_str(": ");
-        line.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    line
 }

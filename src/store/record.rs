@@ -136,3 +136,16 @@ impl LetterState {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 }
+
+/// The name of a part in the database and in file names.
+pub(super) const fn part_name(part: PairPart) -> &'static str {
+    match part {
+        PairPart::Baseline => "baseline",
+        PairPart::First => "first",
+        PairPart::Second => "second",
+    }
+}
+
+pub(super) fn part_from_name(name: &str) -> Option<PairPart> {
+    [PairPart::Baseline, PairPart::First, PairPart::Second].into_iter().find(|part| part_name(*part) == name)
+}

@@ -6,10 +6,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::clock::Timestamp;
-use crate::leak::event::{PairPart, RestartCause};
+use crate::leak::event::RestartCause;
 use crate::sample::Sample;
 use crate::store::StoreError;
-use crate::store::record::{Attempt, AuditEvent, Disarmed, Episode, Letter, LetterState, Restart, Silence};
+use crate::store::record::{self, Attempt, AuditEvent, Disarmed, Episode, Letter, LetterState, Restart, Silence};
 use crate::target::TargetName;
 
 /// Everything that can be asked.
@@ -73,7 +73,7 @@ impl<'c> Reader<'c> {
                    WHERE target = ?1 AND at_steady >= ?2 ORDER BY at_steady";
         self.all(sql, params![target.as_str(), since.steady_ms()], |row| {
             let part = row.get::<_, String>(3)?;
-            let part = part_from(&part).ok_or_else(|| unreadable(3, "attempt"))?;
+            let part = record::part_from_name(&part).ok_or_else(|| unreadable(3, "attempt"))?;
             Ok(Attempt { target: name(row, 0)?, at: time(row, 1)?, part, outcome: row.get(4)? })
         })
     }
@@ -206,7 +206,7 @@ impl<'c> Writer<'c> {
         let Attempt { target, at, part, outcome } = attempt;
         self.run(
             "INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![target.as_str(), at.steady_ms(), at.wall_ms(), part_name(*part), outcome],
+            params![target.as_str(), at.steady_ms(), at.wall_ms(), record::part_name(*part), outcome],
         )
     }
 
@@ -378,18 +378,6 @@ fn parse_name(text: &str, column: usize) -> rusqlite::Result<TargetName> {
 
 fn unreadable(column: usize, what: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, format!("unreadable {what}").into())
-}
-
-const fn part_name(part: PairPart) -> &'static str {
-    match part {
-        PairPart::Baseline => "baseline",
-        PairPart::First => "first",
-        PairPart::Second => "second",
-    }
-}
-
-fn part_from(name: &str) -> Option<PairPart> {
-    [PairPart::Baseline, PairPart::First, PairPart::Second].into_iter().find(|part| part_name(*part) == name)
 }
 
 const fn cause_name(cause: RestartCause) -> &'static str {

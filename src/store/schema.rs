@@ -5,6 +5,13 @@
 /// A step that has been released is never edited; a change is a further step.
 pub(super) const MIGRATIONS: [&str; 1] = [VERSION_1];
 
+/// Marks the file as ours among databases: the letters `heap`.
+pub(super) const APPLICATION_ID: i32 = 0x6865_6170;
+
+/// The tables that hold what must not be lost, but for the blocks of samples, which are large.
+pub(super) const TABLES: [&str; 9] =
+    ["meta", "state", "episodes", "attempts", "disarmed", "restarts", "outbox", "audit", "silences"];
+
 /// Times are two columns, milliseconds on the steady and on the wall line; see [`crate::clock::Timestamp`].
 const VERSION_1: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

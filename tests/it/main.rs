@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking and explains itself on stderr")]
 
 mod probe;
+mod services;
 mod support;

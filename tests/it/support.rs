@@ -2,3 +2,4 @@
 
 pub(crate) mod certificates;
 pub(crate) mod faulty;
+pub(crate) mod node;

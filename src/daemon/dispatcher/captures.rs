@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::care::{Care, Pair, Running, Settling};
+use super::care::{Care, Kept, Pair, Running, Settling};
 use super::{Batch, Dispatcher};
 use crate::alert::message::StoredSnapshot;
 use crate::alert::policy::Fact;
@@ -17,6 +17,7 @@ use crate::daemon::capturing::{self, CaptureFailure, Finished, Job};
 use crate::daemon::event::Event;
 use crate::daemon::ledger::Write;
 use crate::daemon::watcher::Command;
+use crate::errors;
 use crate::leak::event::PairPart;
 use crate::retention::{self, Item};
 use crate::status::TargetStatus;
@@ -63,13 +64,8 @@ impl Dispatcher {
         let max_running = self.rules.limits.max_captures;
         let care = self.cares.get_mut(name)?;
         care.forget_old_attempts(now);
-        let situation = Situation {
-            free_disk,
-            group_busy,
-            running,
-            max_running,
-            ..care.situation(part, by_person, &status.watch)
-        };
+        let situation =
+            Situation { free_disk, group_busy, running, max_running, ..care.situation(part, by_person, &status.watch) };
         let options = &care.target.capture.as_ref()?.gate;
         Some(gate::decide(&situation, options, now))
     }
@@ -169,30 +165,31 @@ impl Dispatcher {
         self.tools.metrics.capture(name.as_str(), outcome);
         batch.writes.push(attempt(&name, finished.part, finished.began, outcome));
         match finished.outcome {
-            Ok(snapshot) => self.on_stored(&name, running, snapshot, batch),
+            Ok(snapshot) => self.on_stored(&name, running, &snapshot, batch),
             Err(failure) => self.on_capture_failed(&name, running, &failure, finished.ended, batch),
         }
     }
 
-    fn on_stored(&mut self, name: &TargetName, running: Running, snapshot: Stored, batch: &mut Batch) {
+    fn on_stored(&mut self, name: &TargetName, running: Running, snapshot: &Stored, batch: &mut Batch) {
         let polls_before = self.tools.board.get(name).map_or(0, |status| status.watch.polls);
         let Some(care) = self.cares.get_mut(name) else { return };
         let memory = &mut care.memory;
         memory.wanted = memory.wanted.take().filter(|wanted| wanted.part != running.part);
         memory.snapshots.push(snapshot.name.clone());
         let at = snapshot.sidecar.at;
+        let kept = Kept { name: snapshot.name.clone(), path: snapshot.path.clone() };
         match running.part {
             PairPart::Baseline => memory.last_pair = Some(at),
             // A restart has begun the pair anew, so this one is of a life that is over.
             _ if running.died => {}
             PairPart::First => {
                 if let Some(pair) = &mut memory.pair {
-                    pair.first = Some(snapshot.name.clone());
+                    pair.first = Some(kept);
                 }
             }
             PairPart::Second => {
                 let first = memory.pair.take().and_then(|pair| pair.first);
-                memory.to_analyse = first.map(|first| (first, snapshot.name.clone()));
+                memory.to_analyse = first.map(|first| (first, kept));
                 memory.last_pair = Some(at);
             }
         }
@@ -220,7 +217,7 @@ impl Dispatcher {
         at: Timestamp,
         batch: &mut Batch,
     ) {
-        let why = super::evidence::chain(failure);
+        let why = errors::one_line(failure);
         let Some(care) = self.cares.get_mut(name) else { return };
         let gap = care.target.capture.as_ref().map_or(Duration::ZERO, |capture| capture.pair_gap);
         if let Some(wanted) = &mut care.memory.wanted {
@@ -285,7 +282,7 @@ impl Dispatcher {
         batch.touched.insert(name.clone());
     }
 
-    pub(super) fn make_capturer(&self, target: &Target) -> Option<Arc<Capturer>> {
+    pub(super) fn make_capturer(target: &Target) -> Option<Arc<Capturer>> {
         match Capturer::new(target.capture.clone()?) {
             Ok(capturer) => Some(Arc::new(capturer)),
             Err(problem) => {
@@ -300,7 +297,8 @@ impl Dispatcher {
     pub(super) fn keep_house(&mut self) {
         let open: std::collections::BTreeSet<String> =
             self.cares.values().filter_map(|care| care.memory.alerts.episode()).map(str::to_owned).collect();
-        let (directory, policy, metrics) = (self.tools.directory.clone(), self.rules.retention.clone(), Arc::clone(&self.tools.metrics));
+        let (directory, policy, metrics) =
+            (self.tools.directory.clone(), self.rules.retention.clone(), Arc::clone(&self.tools.metrics));
         let now = self.tools.clock.now();
         self.housekeeping.spawn_blocking(move || {
             let inventory = match directory.inventory() {

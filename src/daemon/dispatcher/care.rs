@@ -1,5 +1,6 @@
 //! What the dispatcher holds of one target: the part that is written to the database, and the part that is not.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ pub(super) struct Memory {
     /// Names of the open episode's snapshots, oldest first.
     pub(super) snapshots: Vec<String>,
     /// The pair whose comparison is owed.
-    pub(super) to_analyse: Option<(String, String)>,
+    pub(super) to_analyse: Option<(Kept, Kept)>,
     /// The first culprit, as one line.
     pub(super) culprit: Option<String>,
     /// Likely kills of the last 7 days, as the last restart reported them.
@@ -65,7 +66,14 @@ pub(super) struct Memory {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Pair {
     pub(super) id: String,
-    pub(super) first: Option<String>,
+    pub(super) first: Option<Kept>,
+}
+
+/// A snapshot on disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub(super) name: String,
+    pub(super) path: PathBuf,
 }
 
 /// A capture that is due.

@@ -2,10 +2,12 @@
 
 use tracing::{info, warn};
 
+use super::care::Kept;
 use super::{Batch, Dispatcher};
 use crate::alert::policy::Fact;
 use crate::daemon::analysis::{self, Analysis};
 use crate::daemon::event::Event;
+use crate::errors;
 use crate::heap::report::Report;
 use crate::store::snapshots::AnalysisForm;
 use crate::target::TargetName;
@@ -13,7 +15,7 @@ use crate::target::TargetName;
 impl Dispatcher {
     /// Starts comparisons that are owed, as many at once as allowed. One that a stop cut off is owed still.
     pub(super) fn start_owed_analyses(&mut self) {
-        let owed: Vec<(TargetName, (String, String))> = self
+        let owed: Vec<(TargetName, (Kept, Kept))> = self
             .cares
             .iter()
             .filter(|(_, care)| !care.analysing)
@@ -26,12 +28,10 @@ impl Dispatcher {
             if let Some(care) = self.cares.get_mut(&name) {
                 care.analysing = true;
             }
-            let pair = (self.tools.directory.path(&first), self.tools.directory.path(&second));
-            let (options, clock, events) =
-                (self.rules.analysis.clone(), self.tools.clock, self.tools.events.clone());
+            let (options, clock, events) = (self.rules.analysis.clone(), self.tools.clock, self.tools.events.clone());
             info!(target.name = %name, "comparing the two snapshots of {name}");
             self.analyses.spawn(async move {
-                let analysis = analysis::run(options, name, second, pair, clock).await;
+                let analysis = analysis::run(options, name, second.name, (first.path, second.path), clock).await;
                 events.send(Event::Analysed(Box::new(analysis))).await.ok();
             });
         }
@@ -53,7 +53,7 @@ impl Dispatcher {
                 Fact::Analysed { at, culprits }
             }
             Err(failure) => {
-                let why = chain(&failure);
+                let why = errors::one_line(&failure);
                 warn!(target.name = %target, "the snapshots of {target} could not be compared: {why}");
                 Fact::NotAnalysed { at, why }
             }
@@ -63,7 +63,7 @@ impl Dispatcher {
 
     async fn keep_analysis(&self, snapshot: String, printed: String, report: &Report) {
         let directory = self.tools.directory.clone();
-        let text = crate::heap::report::text(report);
+        let text = analysis::text(report);
         let kept = tokio::task::spawn_blocking(move || {
             directory.put_analysis(&snapshot, AnalysisForm::Json, &printed)?;
             directory.put_analysis(&snapshot, AnalysisForm::Text, &text)
@@ -73,16 +73,4 @@ impl Dispatcher {
             warn!(error = %problem, "the comparison could not be stored beside its snapshots");
         }
     }
-}
-
-/// An error with its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        line.push_str(": ");
-        line.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    line
 }

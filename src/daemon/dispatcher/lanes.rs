@@ -12,6 +12,7 @@ use crate::alert::{Channel, ChannelKind};
 use crate::clock::Timestamp;
 use crate::daemon::event::Event;
 use crate::daemon::metrics::Metrics;
+use crate::errors;
 use crate::http::ClientError;
 use crate::store::record::{Letter, LetterState};
 
@@ -26,8 +27,8 @@ pub(super) struct Lane {
 
 impl Lane {
     /// A lane that goes on with what an earlier run left in the database.
-    pub(super) fn open(channel: Channel, options: outbox::Options, left: Vec<Letter>) -> Result<Self, ClientError> {
-        let entries = left.iter().filter_map(|letter| read_letter(letter)).collect();
+    pub(super) fn open(channel: Channel, options: outbox::Options, left: &[Letter]) -> Result<Self, ClientError> {
+        let entries = left.iter().filter_map(read_letter).collect();
         let outbox = Outbox::new(&channel.name, options, entries);
         let sender = Arc::new(Sender::new(channel, origin())?);
         Ok(Self { sender, outbox, in_flight: false, broken: false })
@@ -123,21 +124,10 @@ impl Attempt {
     pub(super) async fn run(self) -> Event {
         let outcome = match self.sender.send(&self.entry.alert, &self.delivery).await {
             Ok(receipt) => Outcome::Taken(receipt),
-            Err(failure) => Outcome::Failed { disposition: failure.disposition(), why: chain(&failure) },
+            Err(failure) => Outcome::Failed { disposition: failure.disposition(), why: errors::one_line(&failure) },
         };
         Event::Delivered { channel: self.entry.channel, entry: self.entry.id, outcome }
     }
-}
-
-fn chain(failure: &dyn std::error::Error) -> String {
-    let mut line = failure.to_string();
-    let mut cause = failure.source();
-    while let Some(inner) = cause {
-        line.push_str(": ");
-        line.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    line
 }
 
 /// Who sends: the host's name tells one heapwatch from another.
