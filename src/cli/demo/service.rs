@@ -76,17 +76,18 @@ impl Service {
         self.address
     }
 
-    /// Answers until `stop` is done, and makes its own traffic meanwhile.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    /// Answers until `stop` is done, and makes its own traffic meanwhile. A connection that is open then lasts until its
+    /// client is done or the runtime ends.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let router = Router::new()
             .route("/", get(work))
             .route("/health/debug", get(health))
             .route("/admin/heap-snapshot", get(heap_snapshot))
             .with_state(Arc::clone(&self.state));
-        let server = axum::serve(self.listener, router).with_graceful_shutdown(stop);
         tokio::select! {
-            outcome = server => outcome,
+            outcome = axum::serve(self.listener, router) => outcome,
             () = make_traffic(&self.state, self.rate) => Ok(()),
+            () = stop => Ok(()),
         }
     }
 }
