@@ -159,10 +159,11 @@ fn handle_request(state: &ServiceState) -> Option<u64> {
         return None;
     }
     let number = state.requests.fetch_add(1, Ordering::Relaxed);
-    let trace = format!("trace of request {number} ");
+    // Random, as request ids are: two runs of the service must not look like one to those who compare snapshots.
+    let request_id = format!("{:016x}", fastrand::u64(..));
     let length = usize::try_from(state.leak_per_request.bytes()).unwrap_or(usize::MAX);
-    let trace = trace.chars().cycle().take(length).collect();
-    logging::log_requests(&mut process, format!("req-{number}"), trace);
+    let trace = format!("GET / {request_id} ").chars().cycle().take(length).collect();
+    logging::log_requests(&mut process, request_id, trace);
     Some(number)
 }
 
