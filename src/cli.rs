@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod check;
+pub mod client;
 pub mod demo;
 pub mod exit;
 pub mod logging;
@@ -12,6 +13,9 @@ pub mod probe;
 pub mod replay;
 pub mod run;
 pub mod sources;
+pub mod status;
+
+mod output;
 
 use exit::Failure;
 
@@ -31,6 +35,9 @@ enum Command {
     Check(check::CheckArgs),
     Probe(probe::ProbeArgs),
     Replay(replay::ReplayArgs),
+    Status(status::StatusArgs),
+    Snapshot(status::SnapshotArgs),
+    Rearm(status::RearmArgs),
     Demo(demo::DemoArgs),
     /// The demo's own leaking service.
     #[command(hide = true)]
@@ -51,6 +58,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args),
         Command::Probe(args) => Ok(runtime()?.block_on(probe::run(args))?),
         Command::Replay(args) => Ok(replay::run(&args)?),
+        Command::Status(args) => Ok(runtime()?.block_on(status::status(args))?),
+        Command::Snapshot(args) => Ok(runtime()?.block_on(status::snapshot(args))?),
+        Command::Rearm(args) => Ok(runtime()?.block_on(status::rearm(args))?),
         Command::Demo(args) => demo::run(&args),
         Command::DemoService => Ok(runtime()?.block_on(demo::service::main(|name| std::env::var(name).ok()))?),
     }
