@@ -65,7 +65,10 @@ impl ServerArgs {
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &[&str]) -> Result<T, AskError> {
-        let options = ClientOptions { unix_socket: self.server.strip_prefix("unix:").map(Into::into), ..ClientOptions::default() };
+        let options = ClientOptions {
+            unix_socket: self.server.strip_prefix("unix:").map(Into::into),
+            ..ClientOptions::default()
+        };
         let base = if options.unix_socket.is_some() { "http://localhost" } else { self.server.as_str() };
         let wrong = || AskError::Address(self.server.clone());
         let mut url = Url::parse(base).map_err(|_| wrong())?;

@@ -134,7 +134,9 @@ fn row(status: &TargetStatus) -> [String; 6] {
         watch.last_failure.as_ref().map_or(state, |why| format!("not answering: {why}")),
         memory.map_or_else(String::new, |bytes| ByteSize::new(bytes).to_string()),
         growth.map_or_else(String::new, |growth| growth.slope.to_string()),
-        growth.and_then(|growth| growth.limit_in_seconds).map_or_else(String::new, |seconds| format!("{:.1} h", seconds / 3600.0)),
+        growth
+            .and_then(|growth| growth.limit_in_seconds)
+            .map_or_else(String::new, |seconds| format!("{:.1} h", seconds / 3600.0)),
         evidence(status),
     ]
 }
