@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 pub mod check;
 pub mod demo;
 pub mod exit;
+pub mod logging;
 pub mod probe;
 pub mod replay;
 pub mod sources;

@@ -20,6 +20,8 @@ mod found;
 mod house;
 mod layers;
 mod problem;
+#[cfg(test)]
+mod reference;
 mod report;
 mod same;
 mod secret;
