@@ -13,7 +13,7 @@ use figment::value::{Dict, Value};
 
 use super::found::{Found, Wrong};
 use super::problem::Problem;
-use super::report::{Report, join};
+use super::report::{Report, Unknown, join, nearest};
 use super::values::{kind_of, parse_duration, parse_rate, parse_size, quoted, show_duration, within};
 use crate::units::{ByteRate, ByteSize};
 
@@ -58,7 +58,13 @@ impl<'a> Table<'a> {
         let Some(own) = self.levels.first().filter(|level| level.path == self.path) else { return };
         for (key, value) in own.dict {
             if !self.known.contains(key.as_str()) {
-                self.report.unknown(&self.section, &own.path, key, self.report.origin(value.tag()));
+                self.report.unknown(Unknown {
+                    section: self.section.clone(),
+                    path: own.path.clone(),
+                    key: key.clone(),
+                    source: self.report.origin(value.tag()).map(|origin| origin.name().to_owned()),
+                    known: self.known.clone(),
+                });
             }
         }
     }
@@ -179,6 +185,9 @@ impl<'a> Table<'a> {
         self.read(key, |found| {
             let wrong = |problem| Wrong::with_example(problem, example.to_string());
             let number = found.number().ok_or_else(|| wrong(format!("must be a number{}", found.instead())))?;
+            if !number.is_finite() {
+                return Err(wrong("must be a finite number".to_owned()));
+            }
             within(number, &allowed, ToString::to_string).map_err(wrong)
         })
     }
@@ -215,7 +224,10 @@ impl<'a> Table<'a> {
         let example = quoted(names.first().copied().unwrap_or_default());
         let parse = |text: &str| {
             let word = words.iter().find(|(name, _)| *name == text).map(|(_, word)| *word);
-            word.ok_or_else(|| format!("must be one of {}", names.join(", ")))
+            word.ok_or_else(|| match nearest(text, names.iter().copied()) {
+                Some(nearest) => format!("must be one of {}; did you mean \"{nearest}\"?", names.join(", ")),
+                None => format!("must be one of {}", names.join(", ")),
+            })
         };
         self.parsed(key, &example, "a word in quotes", parse).unwrap_or(default)
     }

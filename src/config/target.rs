@@ -69,13 +69,11 @@ fn target(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<TargetNam
             Wrong::with_example("has a query, which belongs into `health_path`", EXAMPLE_URL),
         );
     }
-    let labels = labels(row);
-    let group = row.text("group", "\"checkout\"");
     let settings = settings(row, vault, base.as_ref());
     Some(Target {
         name: name?,
-        labels,
-        group,
+        labels: settings.labels,
+        group: settings.group,
         interval: settings.leak.interval,
         probe: settings.probe?,
         leak: settings.leak,
@@ -86,6 +84,8 @@ fn target(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<TargetNam
 
 /// What `[defaults]` can hold, too.
 struct Settings {
+    labels: Labels,
+    group: Option<String>,
     /// `None` where there is no address.
     probe: Option<probe::Options>,
     leak: leak::Options,
@@ -94,6 +94,8 @@ struct Settings {
 }
 
 fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&Url>) -> Settings {
+    let labels = labels(table);
+    let group = table.text("group", "\"checkout\"");
     let gauges = gauges(table);
     let watched = gauges.iter().map(|gauge| gauge.rule.clone()).collect();
     let mut snapshot = table.section("snapshot");
@@ -120,7 +122,7 @@ fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&Url>) -> Set
         gauges: gauges.into_iter().map(|gauge| (gauge.rule.name, gauge.pointer)).collect(),
     });
     let down_after = table.count("down_after", 3, 1..=1000);
-    Settings { probe, leak: detection::read(table, judged), capture, down_after }
+    Settings { labels, group, probe, leak: detection::read(table, judged), capture, down_after }
 }
 
 /// A poll that takes longer than the interval would be late for the next one.

@@ -3,5 +3,7 @@
 
 mod demo_service;
 mod probe;
+mod config;
+mod layering;
 mod services;
 mod support;
