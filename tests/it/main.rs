@@ -1,1 +1,5 @@
 //! Integration tests: one binary.
+
+mod capture;
+mod child;
+mod store;
