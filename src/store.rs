@@ -148,9 +148,10 @@ impl Store {
     /// When another daemon has the directory, or nothing can be read or written there at all.
     pub fn open(dir: &Path, now: Timestamp) -> Result<(Self, Vec<OpenNote>), StoreError> {
         files::open_root(dir)?;
-        let lock = opening::lock(dir, now)?;
-        let (Opened { connection, last_alive, stopped_cleanly }, notes) = opening::open(dir, now)?;
-        Ok((Self { connection: Mutex::new(connection), last_alive, stopped_cleanly, lock: Some(lock) }, notes))
+        let taken = opening::take(dir, now)?;
+        let (Opened { connection, last_alive, stopped_cleanly }, notes) = opening::open(dir, &taken, now)?;
+        let connection = Mutex::new(connection);
+        Ok((Self { connection, last_alive, stopped_cleanly, lock: Some(taken.lock) }, notes))
     }
 
     /// Joins the daemon on its database, or works on it while no daemon runs: for commands that ask, pin or silence.

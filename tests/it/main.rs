@@ -7,3 +7,6 @@ mod config;
 mod layering;
 mod services;
 mod support;
+mod capture;
+mod child;
+mod store;
