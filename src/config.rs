@@ -12,10 +12,31 @@ use crate::target::{Labels, TargetName};
 use crate::{alert, capture, leak, probe, retention};
 
 mod alerts;
-
+mod channel;
+mod connection;
+mod detection;
+mod directory;
+mod found;
+mod house;
+mod layers;
 mod problem;
+mod report;
+mod same;
+mod secret;
+mod snapshot;
+mod table;
+mod target;
+mod values;
+
+use layers::Layers;
+use report::Report;
+use secret::Vault;
+use table::Table;
 
 pub use problem::{Problem, Problems};
+
+/// Long enough for deliveries that are under way, and shorter than systemd's patience of 90 s.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Everything that heapwatch is told, checked.
 #[derive(Clone, Debug)]
@@ -150,27 +171,49 @@ pub struct Sources {
 
 /// Reads and checks a configuration whole. All problems are found in one run.
 pub fn load(sources: &Sources) -> Result<Config, Problems> {
-    let file = sources.file.clone();
-    Ok(Config {
-        file,
-        state_directory: PathBuf::from("/var/lib/heapwatch"),
-        snapshot_directory: PathBuf::from("/var/lib/heapwatch/snapshots"),
-        listen: Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 9797))),
-        log: LogOptions { format: LogFormat::Auto, level: LogLevel::Info },
-        targets: Vec::new(),
-        channels: Vec::new(),
-        retention: retention::Policy::default(),
-        limits: Limits::default(),
-        alerts: alerts::defaults(),
-        stop_timeout: Duration::from_secs(5),
-        warnings: Vec::new(),
-    })
+    let report = read_layers(sources)?;
+    let mut root = Table::root(&report);
+    let config = read(&mut root, sources);
+    root.finish();
+    let (problems, warnings) = report.into_parts();
+    if problems.is_empty() { Ok(Config { warnings, ..config }) } else { Err(Problems(problems)) }
 }
 
-impl Target {
-    /// True where `other` would be watched in the very same way, secrets included: a reload leaves such a target alone.
-    pub fn same_as(&self, other: &Self) -> bool {
-        self.name == other.name && self.labels == other.labels && self.group == other.group
+/// The detector's options in `[defaults]`, for commands that judge a recording: what else stands in the file, they
+/// need not even be able to read.
+pub fn load_detection(sources: &Sources) -> Result<leak::Options, Problems> {
+    let report = read_layers(sources)?;
+    let options = target::default_detection(&mut Table::root(&report));
+    let (problems, _) = report.into_parts();
+    if problems.is_empty() { Ok(options) } else { Err(Problems(problems)) }
+}
+
+fn read_layers(sources: &Sources) -> Result<Report, Problems> {
+    let layers = Layers::read(sources.file.as_deref(), &sources.env).map_err(|problem| Problems(vec![problem]))?;
+    Ok(Report::new(layers))
+}
+
+fn read(root: &mut Table<'_>, sources: &Sources) -> Config {
+    let vault = Vault { credentials_directory: sources.credentials_directory.as_deref(), env: &sources.env };
+    let is_root = rustix::process::geteuid().is_root();
+    let usual = directory::default_state_directory(&sources.env, is_root);
+    let state_directory = directory::writable(root, "state_directory", usual);
+    let snapshot_directory = directory::writable(root, "snapshot_directory", state_directory.join("snapshots"));
+    let (channels, pings) = channel::read(root, &vault);
+    let targets = target::read(root, &vault);
+    Config {
+        file: sources.file.clone(),
+        state_directory,
+        snapshot_directory,
+        listen: house::listen(root),
+        log: house::log(root),
+        retention: house::retention(root, &targets),
+        limits: house::limits(root),
+        alerts: alerts::read(root, pings),
+        stop_timeout: root.duration("stop_timeout", STOP_TIMEOUT, Duration::ZERO..=Duration::from_mins(5)),
+        targets,
+        channels,
+        warnings: Vec::new(),
     }
 }
 

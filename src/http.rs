@@ -3,6 +3,7 @@
 //! No redirect is ever followed: what answers must be what was configured.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -28,6 +29,8 @@ pub struct ClientOptions {
     pub headers: Vec<(String, SecretString)>,
     /// Whether the body's `Content-Encoding: gzip` is asked for and undone.
     pub gzip: bool,
+    /// A Unix socket to connect to whatever the URL's host is, as the daemon's own API may listen on one.
+    pub unix_socket: Option<PathBuf>,
 }
 
 impl Default for ClientOptions {
@@ -39,6 +42,7 @@ impl Default for ClientOptions {
             identity_pem: None,
             headers: Vec::new(),
             gzip: true,
+            unix_socket: None,
         }
     }
 }
@@ -114,7 +118,7 @@ fn builder(options: &ClientOptions) -> Result<reqwest::ClientBuilder, ClientErro
     let provider = rustls::crypto::ring::default_provider();
     // A second installation fails because the first one holds, which is what is wanted.
     drop(rustls::crypto::CryptoProvider::install_default(provider));
-    let builder = reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder()
         .user_agent(concat!("heapwatch/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers(options)?)
         .connect_timeout(options.connect_timeout)
@@ -122,9 +126,14 @@ fn builder(options: &ClientOptions) -> Result<reqwest::ClientBuilder, ClientErro
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .gzip(options.gzip);
-    let Some(pem) = &options.identity_pem else { return Ok(builder) };
-    let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes()).map_err(ClientError::Identity)?;
-    Ok(builder.identity(identity))
+    if let Some(path) = &options.unix_socket {
+        builder = builder.unix_socket(path.clone());
+    }
+    if let Some(pem) = &options.identity_pem {
+        let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes()).map_err(ClientError::Identity)?;
+        builder = builder.identity(identity);
+    }
+    Ok(builder)
 }
 
 fn headers(options: &ClientOptions) -> Result<HeaderMap, ClientError> {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::values::escaped;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -21,9 +23,16 @@ pub struct Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
+impl Problem {
+    /// A problem with a file as a whole.
+    pub(super) fn of_source(source: impl Into<String>, problem: String) -> Self {
+        Self { key: String::new(), value: None, source: Some(source.into()), problem, example: None }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.key)?;
+        f.write_str(&escaped(&self.key))?;
         if let Some(value) = &self.value {
             write!(f, " = {value}")?;
         }
@@ -31,7 +40,7 @@ impl fmt::Display for Problem {
             f.write_str(if self.key.is_empty() { "" } else { " in " })?;
             f.write_str(source)?;
         }
-        write!(f, ": {}", self.problem)?;
+        write!(f, ": {}", escaped(&self.problem))?;
         match &self.example {
             Some(example) => write!(f, " (for example {example})"),
             None => Ok(()),

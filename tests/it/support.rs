@@ -3,3 +3,5 @@
 pub(crate) mod certificates;
 pub(crate) mod faulty;
 pub(crate) mod node;
+pub(crate) mod polling;
+pub(crate) mod v8;
