@@ -5,6 +5,7 @@ mod demo_service;
 mod probe;
 mod config;
 mod layering;
+mod probe_command;
 mod services;
 mod support;
 mod capture;
