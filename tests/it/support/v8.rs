@@ -1,7 +1,5 @@
 //! Reads a snapshot with nothing but a JSON parser, which vouches for the services and for heapwatch's own verifier.
 
-use std::collections::HashMap;
-
 use heapwatch::heap::verify::Verifier;
 use heapwatch::http;
 use reqwest::StatusCode;
@@ -37,11 +35,11 @@ fn rows(snapshot: &Value, section: &str, fields: &str) -> Vec<Vec<u64>> {
     numbers.chunks(width).map(<[u64]>::to_vec).collect()
 }
 
-/// How many objects come from the one line that most of them come from.
-pub(crate) fn most_from_one_line(snapshot: &Value) -> u64 {
-    let mut lines: HashMap<_, u64> = HashMap::new();
-    for location in rows(snapshot, "locations", "location_fields") {
-        *lines.entry(location[1..].to_vec()).or_default() += 1;
-    }
-    lines.into_values().max().unwrap()
+/// How many objects come from the place where `code` stands in `source`, whichever script that is in the snapshot.
+pub(crate) fn objects_made_at(snapshot: &Value, source: &str, code: &str) -> u64 {
+    let lines = || (0u64..).zip(source.lines());
+    let places: Vec<_> = lines().filter_map(|(line, text)| Some([line, text.find(code)? as u64])).collect();
+    assert_eq!(places.len(), 1, "`{code}` stands at {places:?}");
+    let locations = rows(snapshot, "locations", "location_fields");
+    locations.iter().filter(|location| location[2..] == places[0]).count() as u64
 }
