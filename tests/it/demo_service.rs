@@ -36,7 +36,7 @@ async fn requests_from_outside_leak_too() {
     }
     let snapshot = v8::fetch_whole(&url(service, "/admin/heap-snapshot"), TOKEN).await;
     let bug = include_str!("../../src/cli/demo/service/logging.rs");
-    assert_eq!(v8::objects_made_at(&snapshot, bug, "Listener::new"), 3);
+    assert_eq!(v8::objects_made_at(&snapshot, bug, "Listener::new("), 3);
 }
 
 #[tokio::test]
