@@ -1,5 +1,10 @@
 //! Captures: may one be taken now, and if so, fetch it whole.
 
+pub mod download;
+pub mod failure;
+pub mod gate;
+mod sink;
+
 use std::time::Duration;
 
 use url::Url;

@@ -1,1 +1,225 @@
-//! To be written.
+//! The configuration: defaults, then the file, then `HEAPWATCH_` variables, checked whole before anything starts.
+//!
+//! The only place that knows key names. It reads the file and the secrets it names, and makes sure that the
+//! directories can be written; it opens no socket and starts nothing.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::target::{Labels, TargetName};
+use crate::{alert, capture, leak, probe, retention};
+
+mod alerts;
+mod channel;
+mod connection;
+mod detection;
+mod directory;
+mod found;
+mod house;
+mod layers;
+mod problem;
+#[cfg(test)]
+mod reference;
+mod report;
+mod same;
+mod secret;
+mod snapshot;
+mod table;
+mod target;
+mod values;
+
+use layers::Layers;
+use report::Report;
+use secret::Vault;
+use table::Table;
+
+pub use problem::{Problem, Problems};
+
+/// Long enough for deliveries that are under way, and shorter than systemd's patience of 90 s.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Everything that heapwatch is told, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it came from, if any.
+    pub file: Option<PathBuf>,
+    /// Where the state database lives.
+    pub state_directory: PathBuf,
+    /// Where snapshots are kept; by default `snapshots` in the state directory.
+    pub snapshot_directory: PathBuf,
+    /// Where API, metrics and status page answer.
+    pub listen: Listen,
+    /// What is logged, and how.
+    pub log: LogOptions,
+    /// Whom to watch, in the order of the file; names are unique.
+    pub targets: Vec<Target>,
+    /// Where alerts go; never empty.
+    pub channels: Vec<alert::Channel>,
+    /// Which captures are kept.
+    pub retention: retention::Policy,
+    /// What heapwatch allows itself over all targets.
+    pub limits: Limits,
+    /// What is told, and how often.
+    pub alerts: AlertOptions,
+    /// How long an orderly stop may drain deliveries.
+    pub stop_timeout: Duration,
+    /// What is allowed but probably not meant, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// One process to watch, with every default filled in.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Unique over the configuration.
+    pub name: TargetName,
+    /// Shown with every alert and metric.
+    pub labels: Labels,
+    /// Targets of one group are never captured at once; without a group, a target is a group of its own.
+    pub group: Option<String>,
+    /// Time between two polls.
+    pub interval: Duration,
+    /// How it is polled.
+    pub probe: probe::Options,
+    /// How it is judged.
+    pub leak: leak::Options,
+    /// How it is captured; `None` where snapshots are off.
+    pub capture: Option<capture::Options>,
+    /// Failed polls in a row until it is called down.
+    pub down_after: u32,
+}
+
+/// Where API, metrics and status page answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Nowhere.
+    Off,
+    /// On this address.
+    Tcp(SocketAddr),
+    /// On this Unix socket.
+    Unix(PathBuf),
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogOptions {
+    /// The shape of a line.
+    pub format: LogFormat,
+    /// The least that is worth a line.
+    pub level: LogLevel,
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, the journal under systemd, JSON otherwise.
+    Auto,
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+    /// To the journal, with fields.
+    Journald,
+}
+
+/// The least that is worth a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Somebody must act.
+    Error,
+    /// Carried on, worse.
+    Warn,
+    /// State changes.
+    Info,
+    /// Each step.
+    Debug,
+    /// Each step of the libraries, too.
+    Trace,
+}
+
+/// What heapwatch allows itself over all targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most captures at once.
+    pub max_captures: usize,
+    /// Most heap analyses at once; each holds a whole heap graph in memory.
+    pub max_analyses: usize,
+}
+
+/// What is told, how often, and how hard it is tried.
+#[derive(Clone, Debug)]
+pub struct AlertOptions {
+    /// When to speak, and how loud.
+    pub policy: alert::policy::Options,
+    /// Times and bounds of the deliveries, the same for every channel.
+    pub outbox: alert::outbox::Options,
+    /// Kinds of news that go to the channels, by [`alert::message::News::kind`]; the log has all of them.
+    pub notify: BTreeSet<&'static str>,
+    /// Whom to tell after each complete round of polls that heapwatch is alive.
+    pub pings: Vec<alert::ping::Options>,
+}
+
+/// Where a configuration comes from; the caller reads the environment, this module never does.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+    /// The environment.
+    pub env: Vec<(String, String)>,
+    /// systemd's `$CREDENTIALS_DIRECTORY`: where a bare name of a secret file is looked up.
+    pub credentials_directory: Option<PathBuf>,
+}
+
+/// Reads and checks a configuration whole. All problems are found in one run.
+pub fn load(sources: &Sources) -> Result<Config, Problems> {
+    let report = read_layers(sources)?;
+    let mut root = Table::root(&report);
+    let config = read(&mut root, sources);
+    root.finish();
+    let (problems, warnings) = report.into_parts();
+    if problems.is_empty() { Ok(Config { warnings, ..config }) } else { Err(Problems(problems)) }
+}
+
+/// The detector's options in `[defaults]`, for commands that judge a recording: what else stands in the file, they
+/// need not even be able to read.
+pub fn load_detection(sources: &Sources) -> Result<leak::Options, Problems> {
+    let report = read_layers(sources)?;
+    let options = target::default_detection(&mut Table::root(&report));
+    let (problems, _) = report.into_parts();
+    if problems.is_empty() { Ok(options) } else { Err(Problems(problems)) }
+}
+
+fn read_layers(sources: &Sources) -> Result<Report, Problems> {
+    Layers::read(sources.file.as_deref(), &sources.env).map(Report::new).map_err(|problem| Problems(vec![problem]))
+}
+
+fn read(root: &mut Table<'_>, sources: &Sources) -> Config {
+    let vault = Vault { credentials_directory: sources.credentials_directory.as_deref(), env: &sources.env };
+    let is_root = rustix::process::geteuid().is_root();
+    let usual = directory::default_state_directory(&sources.env, is_root);
+    let state_directory = directory::writable(root, "state_directory", usual);
+    let snapshot_directory = directory::writable(root, "snapshot_directory", state_directory.join("snapshots"));
+    let (channels, pings) = channel::read(root, &vault);
+    let targets = target::read(root, &vault);
+    Config {
+        file: sources.file.clone(),
+        state_directory,
+        snapshot_directory,
+        listen: house::listen(root),
+        log: house::log(root),
+        retention: house::retention(root, &targets),
+        limits: house::limits(root),
+        alerts: alerts::read(root, pings),
+        stop_timeout: root.duration("stop_timeout", STOP_TIMEOUT, Duration::ZERO..=Duration::from_mins(5)),
+        targets,
+        channels,
+        warnings: Vec::new(),
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_captures: 2, max_analyses: 1 }
+    }
+}

@@ -1,1 +1,261 @@
-//! To be written.
+//! The running daemon: a watcher per target, one dispatcher, and around them captures, deliveries, pages and signals.
+//!
+//! [`start`] opens everything that may fail and then returns; from there on nothing but a stop ends the daemon.
+
+pub mod analysis;
+pub mod capturing;
+pub mod clock;
+pub mod event;
+pub mod metrics;
+pub mod notify;
+pub mod schedule;
+pub mod signals;
+pub mod watcher;
+
+mod dispatcher;
+mod ledger;
+mod pings;
+mod supervisor;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::config::{Config, Listen, Sources};
+use crate::daemon::clock::Clock;
+use crate::daemon::dispatcher::{Dispatcher, Tools};
+use crate::daemon::metrics::Metrics;
+use crate::daemon::supervisor::{Supervisor, rules_of};
+use crate::errors;
+use crate::status::board::Board;
+use crate::store::snapshots::{SnapshotDir, Swept};
+use crate::store::{Store, StoreError};
+use crate::units::ByteSize;
+use crate::web;
+
+/// What the daemon needs besides its configuration.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// Where a reload reads the configuration from; `None`: it cannot be reloaded.
+    pub sources: Option<Sources>,
+    /// The heapwatch executable, which compares snapshots in a process of its own.
+    pub executable: PathBuf,
+}
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state directory or the snapshot directory cannot be used.
+    #[error("cannot open what is kept on disk")]
+    Store(#[from] StoreError),
+    /// Another program has the address, or it is not ours to take.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// What was asked for.
+        address: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The runtime is going down.
+    #[error("stopped while starting")]
+    Stopped,
+}
+
+/// A daemon that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Every target as it stands.
+    pub board: Board,
+    /// Where the pages are, if on TCP.
+    pub address: Option<SocketAddr>,
+    stop: CancellationToken,
+    reloads: mpsc::Sender<ReloadReply>,
+    ended: JoinHandle<()>,
+}
+
+type ReloadReply = oneshot::Sender<Result<(), String>>;
+
+/// Full when the dispatcher is busy for longer than it takes a thousand targets to poll; watchers then wait, and
+/// the ticks they miss are counted as late.
+const EVENT_QUEUE: usize = 1024;
+/// Requests of people; they wait for their answers anyway.
+const REQUEST_QUEUE: usize = 16;
+
+/// Opens the store, binds the pages, starts every part, and returns once all of them run.
+pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError> {
+    let store = Arc::new(open_store(&config).await?);
+    let directory = open_snapshots(&config).await?;
+    let clock = Clock::start(store.last_alive());
+    let (listener, address) = listen(&config.listen).await?;
+
+    let (events, event_queue) = mpsc::channel(EVENT_QUEUE);
+    let (requests, request_queue) = mpsc::channel(REQUEST_QUEUE);
+    let (reloads, reload_queue) = mpsc::channel(REQUEST_QUEUE);
+    let (orders, order_queue) = mpsc::channel(REQUEST_QUEUE);
+    let (ready, is_ready) = watch::channel(false);
+    let (board, metrics) = (Board::default(), Arc::new(Metrics::new()));
+    let (stop, dispatcher_stop) = (CancellationToken::new(), CancellationToken::new());
+    metrics.reloaded(Some(clock.now().unix_seconds()));
+
+    let tools = Tools {
+        clock,
+        board: board.clone(),
+        metrics: Arc::clone(&metrics),
+        store: Arc::clone(&store),
+        directory,
+        events: events.clone(),
+        reloads: reloads.clone(),
+    };
+    let dispatcher = Dispatcher::new(tools, rules_of(&config, &launch));
+    let dispatching = tokio::spawn(dispatcher.run(event_queue, order_queue, dispatcher_stop.clone()));
+    let mut helpers = JoinSet::new();
+    helpers.spawn(forward_requests(request_queue, events.clone()));
+    if let Some(listener) = listener {
+        let site = site(&board, &metrics, requests, is_ready);
+        helpers.spawn(serve(listener, site, stop.clone()));
+    }
+    let supervisor = Supervisor::new(launch, clock, board.clone(), metrics, store, events, orders, stop.clone());
+    let ended = tokio::spawn(run(
+        supervisor,
+        config,
+        reload_queue,
+        ready.clone(),
+        Ending { dispatching, dispatcher_stop, helpers },
+    ));
+    let mut started = ready.subscribe();
+    started.wait_for(|ready| *ready).await.map_err(|_| StartError::Stopped)?;
+    Ok(Running { board, address, stop, reloads, ended })
+}
+
+impl Running {
+    /// Asks for an orderly stop and waits for it: watchers end, what is owed is delivered as far as the configured
+    /// few seconds reach, the rest stays on disk.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        if let Err(problem) = self.ended.await {
+            error!(error = %problem, "the daemon did not end in order");
+        }
+    }
+
+    /// Reads the configuration anew; an error changes nothing and says why.
+    pub async fn reload(&self) -> Result<(), String> {
+        let (reply, answer) = oneshot::channel();
+        let stopping = || "heapwatch is stopping".to_owned();
+        self.reloads.send(reply).await.map_err(|_| stopping())?;
+        answer.await.unwrap_or_else(|_| Err(stopping()))
+    }
+}
+
+/// What is left to end after the supervisor has ended the watchers.
+struct Ending {
+    dispatching: JoinHandle<()>,
+    dispatcher_stop: CancellationToken,
+    helpers: JoinSet<()>,
+}
+
+async fn run(
+    mut supervisor: Supervisor,
+    config: Config,
+    reloads: mpsc::Receiver<ReloadReply>,
+    ready: watch::Sender<bool>,
+    mut ending: Ending,
+) {
+    supervisor.apply(config).await;
+    ready.send_replace(true);
+    supervisor.run(reloads).await;
+    // Watchers have reported for the last time; only now the dispatcher may stop listening to them.
+    ending.dispatcher_stop.cancel();
+    if let Err(problem) = ending.dispatching.await {
+        error!(error = %problem, "the dispatcher did not end in order");
+    }
+    ending.helpers.shutdown().await;
+}
+
+async fn open_store(config: &Config) -> Result<Store, StartError> {
+    let (dir, now) = (config.state_directory.clone(), Clock::start(None).now());
+    let opened = tokio::task::spawn_blocking(move || Store::open(&dir, now)).await.map_err(|_| StartError::Stopped)?;
+    let (store, notes) = opened?;
+    for note in notes {
+        warn!("{note}");
+    }
+    Ok(store)
+}
+
+async fn open_snapshots(config: &Config) -> Result<SnapshotDir, StartError> {
+    let root = config.snapshot_directory.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let directory = SnapshotDir::open(&root)?;
+        let swept = directory.sweep()?;
+        Ok::<_, StoreError>((directory, swept))
+    });
+    let (directory, swept) = opened.await.map_err(|_| StartError::Stopped)??;
+    for found in swept {
+        match found {
+            Swept::Removed(path) => info!(path = %path.display(), "removed what a crash left behind"),
+            Swept::LeftAlone { path, why } => {
+                warn!(path = %path.display(), "left alone in the snapshot directory: {why}");
+            }
+        }
+    }
+    Ok(directory)
+}
+
+async fn listen(listen: &Listen) -> Result<(Option<web::Listener>, Option<SocketAddr>), StartError> {
+    match listen {
+        Listen::Off => Ok((None, None)),
+        Listen::Tcp(address) => {
+            let refused = |source| StartError::Listen { address: address.to_string(), source };
+            let tcp = TcpListener::bind(address).await.map_err(refused)?;
+            let bound = tcp.local_addr().map_err(refused)?;
+            info!(address = %bound, "status page, API and metrics on http://{bound}/");
+            Ok((Some(web::Listener::Tcp(tcp)), Some(bound)))
+        }
+        Listen::Unix(path) => {
+            let refused = |source| StartError::Listen { address: path.display().to_string(), source };
+            // A socket file outlives its program; the state directory's lock has shown that no other daemon runs.
+            match std::fs::remove_file(path) {
+                Err(problem) if problem.kind() != io::ErrorKind::NotFound => return Err(refused(problem)),
+                _ => {}
+            }
+            Ok((Some(web::Listener::Unix(UnixListener::bind(path).map_err(refused)?)), None))
+        }
+    }
+}
+
+fn site(
+    board: &Board,
+    metrics: &Arc<Metrics>,
+    requests: mpsc::Sender<web::Request>,
+    ready: watch::Receiver<bool>,
+) -> web::Site {
+    let (metrics, shown) = (Arc::clone(metrics), board.clone());
+    web::Site { board: board.clone(), metrics: Arc::new(move || metrics.render(&shown)), requests, ready }
+}
+
+async fn serve(listener: web::Listener, site: web::Site, stop: CancellationToken) {
+    if let Err(problem) = web::serve(listener, site, stop.cancelled_owned()).await {
+        error!(error = errors::one_line(&problem), "the status page and the API have ended");
+    }
+}
+
+async fn forward_requests(mut requests: mpsc::Receiver<web::Request>, events: mpsc::Sender<event::Event>) {
+    while let Some(request) = requests.recv().await {
+        if events.send(event::Event::Asked(request)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Address space for a comparison: enough for a pair of a gigabyte each, and far from the whole machine.
+const ANALYSIS_MEMORY: ByteSize = ByteSize::mib(8 * 1024);
+/// Longest time for a comparison.
+const ANALYSIS_TIMEOUT: Duration = Duration::from_mins(30);

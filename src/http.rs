@@ -3,13 +3,16 @@
 //! No redirect is ever followed: what answers must be what was configured.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
+
+use crate::clock::Timestamp;
 
 /// How to connect, apart from what is asked.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub struct ClientOptions {
     pub headers: Vec<(String, SecretString)>,
     /// Whether the body's `Content-Encoding: gzip` is asked for and undone.
     pub gzip: bool,
+    /// A Unix socket to connect to whatever the URL's host is, as the daemon's own API may listen on one.
+    pub unix_socket: Option<PathBuf>,
 }
 
 impl Default for ClientOptions {
@@ -37,6 +42,7 @@ impl Default for ClientOptions {
             identity_pem: None,
             headers: Vec::new(),
             gzip: true,
+            unix_socket: None,
         }
     }
 }
@@ -110,6 +116,9 @@ pub fn client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .gzip(options.gzip);
+    if let Some(path) = &options.unix_socket {
+        builder = builder.unix_socket(path.clone());
+    }
     if let Some(pem) = &options.ca_pem {
         let authorities = reqwest::Certificate::from_pem_bundle(pem).map_err(ClientError::Ca)?;
         builder = builder.tls_certs_merge(authorities);
@@ -151,6 +160,66 @@ pub async fn read_capped(response: reqwest::Response, limit_bytes: usize) -> Res
     Ok(body.freeze())
 }
 
+/// The first few kilobytes of a body, for messages; whatever came before it broke, where it broke.
+pub async fn read_start(response: reqwest::Response) -> Bytes {
+    /// More than any message shows.
+    const LONGEST: usize = 4 << 10;
+    let mut start = BytesMut::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(Ok(chunk)) = chunks.next().await {
+        let room = LONGEST.saturating_sub(start.len());
+        start.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        if start.len() == LONGEST {
+            break;
+        }
+    }
+    start.freeze()
+}
+
+/// How long a receiver asks to be left alone: the `Retry-After` header (RFC 9110, 10.2.3) as seconds or as an HTTP
+/// date, at most one day; a date in the past is no wait at all. `None` where the header is absent or says neither.
+pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    /// A receiver that wants more than this has made a mistake, and an outbox must not stand still for it.
+    const LONGEST: Duration = Duration::from_hours(24);
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a u64 holds still means "very long".
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        // The weekday adds nothing to a date, so a receiver that gets it wrong is still understood.
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        let date = parser.parse_timestamp(text).ok()?.as_millisecond();
+        Duration::from_millis(u64::try_from(date.saturating_sub(now.wall_ms())).unwrap_or(0))
+    };
+    Some(wait.min(LONGEST))
+}
+
+/// Foreign text as it may be shown: one line without control and direction characters, at most `longest` characters.
+pub fn excerpt(text: &str, longest: usize) -> String {
+    let printable = text.chars().filter_map(|c| match c {
+        c if c.is_whitespace() => Some(' '),
+        // Direction overrides and invisible characters can make a line read as another one.
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => None,
+        c if c.is_control() => None,
+        c => Some(c),
+    });
+    let mut shown = String::new();
+    let mut length = 0;
+    for c in printable {
+        if c == ' ' && (shown.is_empty() || shown.ends_with(' ')) {
+            continue;
+        }
+        if length == longest {
+            shown.push('…');
+            break;
+        }
+        shown.push(c);
+        length += 1;
+    }
+    shown.truncate(shown.trim_end().len());
+    shown
+}
+
 /// A URL as it may be shown: scheme, host, port and path, without user, password, query and fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownUrl(String);
@@ -176,5 +245,47 @@ impl ShownUrl {
 impl fmt::Display for ShownUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(header: &str, expected: Option<u64>) {
+        let now = Timestamp::from_unix_ms(1_760_000_000_000); // Thu, 09 Oct 2025 08:53:20 GMT
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_str(header).expect("a header"));
+        assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{header:?}");
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_bounded() {
+        check("120", Some(120));
+        check(" 0 ", Some(0));
+        check("Thu, 09 Oct 2025 08:54:20 GMT", Some(60));
+        check("Thu, 09 Oct 2025 08:00:00 GMT", Some(0));
+        check("Sun, 09 Oct 2025 08:54:20 GMT", Some(60));
+        check("Wed, 10 Oct 2125 08:00:00 GMT", Some(86_400));
+        check("99999999999999999999999", Some(86_400));
+        for nonsense in ["", "-1", "1.5", "soon", "+5", "Thu, 99 Oct 2025 08:54:20 GMT"] {
+            check(nonsense, None);
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), Timestamp::from_unix_ms(0)), None);
+    }
+
+    #[test]
+    fn excerpts_are_one_line_that_cannot_deceive() {
+        for (text, longest, shown) in [
+            ("  plain  text\r\n\tin lines ", 40, "plain text in lines"),
+            ("\u{1b}[31mred\u{7}", 40, "[31mred"),
+            ("abc\u{202e}gpj.exe\u{200b}", 40, "abcgpj.exe"),
+            ("12345678", 8, "12345678"),
+            ("123456789", 8, "12345678…"),
+            ("éééé", 3, "ééé…"),
+            ("", 8, ""),
+        ] {
+            assert_eq!(excerpt(text, longest), shown);
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 // -- words: plain values --
 pub mod clock;
+pub mod errors;
 pub mod sample;
 pub mod target;
 pub mod units;

@@ -1,4 +1,7 @@
 //! One GET of a target's health endpoint: its outcome is a reading or a named failure.
+//!
+//! [`Prober::probe`] does the asking, [`health::read`] understands the answer and is pure. Nothing here keeps a
+//! history: a failed poll is a value, and what it means is the detector's business.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,6 +10,14 @@ use url::Url;
 
 use crate::http::{ClientOptions, Credentials};
 use crate::units::ByteSize;
+
+mod error;
+pub mod health;
+mod prober;
+
+pub use error::{ProbeError, Reason, Stage};
+pub use health::{HealthError, Mapping, Reading};
+pub use prober::Prober;
 
 /// How to poll one target.
 #[derive(Clone, Debug)]

@@ -42,6 +42,29 @@ pub enum Severity {
     Critical,
 }
 
+/// Where an alert stands in the incident that it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The incident is open.
+    Firing,
+    /// The incident is over.
+    Resolved,
+    /// Something that happened and has no end: a restart, a suspicion.
+    Note,
+}
+
+impl Status {
+    /// The word in bodies and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+            Self::Note => "note",
+        }
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -61,13 +84,8 @@ pub enum News {
         /// Before and after.
         resolution: Resolution,
     },
-    /// The pair was compared: the best evidence there is.
-    AnalysisReady {
-        /// The leak as far as it is known now.
-        leak: Leak,
-        /// What the comparison blames, most guilty first; empty when it blames nothing.
-        culprits: Vec<Culprit>,
-    },
+    /// The pair was compared: the best evidence there is. No culprits: the comparison blames nothing.
+    AnalysisReady(Leak),
     /// The comparison could not be made.
     AnalysisFailed {
         /// Why.
@@ -132,8 +150,155 @@ pub enum News {
         /// What is wrong and what would be right.
         why: String,
     },
+    /// The target was taken out of the configuration while an incident was open; nobody can tell how that ends.
+    NoLongerWatched {
+        /// The incident that is closed by this.
+        incident: String,
+    },
+    /// heapwatch itself is in trouble: a channel that refuses everything, a full disk, a damaged database.
+    Trouble {
+        /// What is affected, in a few words that stay the same while it lasts: `channel ops-hook`.
+        subject: String,
+        /// What is wrong, and what a person can do.
+        why: String,
+        /// Firing while it lasts, resolved when it is over, a note if it has no end.
+        status: Status,
+    },
     /// A person tests the channel.
-    Test,
+    Test {
+        /// Trigger or resolve.
+        status: Status,
+    },
+}
+
+impl Severity {
+    /// The word in bodies and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl Alert {
+    /// Where this alert stands in its incident. Whatever is told of an open episode is `Firing`.
+    pub fn status(&self) -> Status {
+        match &self.news {
+            News::LeakConfirmed(_) | News::LeakReminder(_) | News::StillLeaking(_) | News::TargetDown { .. } => {
+                Status::Firing
+            }
+            News::LeakResolved { .. } | News::TargetUp { .. } | News::NoLongerWatched { .. } => Status::Resolved,
+            News::Gauge { exceeded, .. } => match exceeded {
+                true => Status::Firing,
+                false => Status::Resolved,
+            },
+            News::Trouble { status, .. } | News::Test { status } => *status,
+            News::LeakSuspected(_) | News::Misconfigured { .. } => Status::Note,
+            News::AnalysisReady(_)
+            | News::AnalysisFailed { .. }
+            | News::TargetRestarted { .. }
+            | News::SnapshotStored(_)
+            | News::SnapshotSkipped { .. }
+            | News::SnapshotFailed { .. } => match self.episode {
+                Some(_) => Status::Firing,
+                None => Status::Note,
+            },
+        }
+    }
+
+    /// Whether this alert begins an incident, so that a resolve right behind it leaves nothing to tell.
+    pub fn opens(&self) -> bool {
+        match &self.news {
+            News::LeakConfirmed(_) | News::TargetDown { .. } => true,
+            News::Gauge { .. } | News::Trouble { .. } | News::Test { .. } => self.status() == Status::Firing,
+            _ => false,
+        }
+    }
+
+    /// The key that a trigger, what follows it and its resolve have in common, and that nothing else has:
+    /// `heapwatch/checkout-api/leak/<episode>`. It survives restarts of heapwatch.
+    pub fn incident(&self) -> String {
+        let target = &self.target;
+        if let News::NoLongerWatched { incident } = &self.news {
+            return incident.clone();
+        }
+        if let Some(episode) = &self.episode {
+            return format!("heapwatch/{target}/leak/{episode}");
+        }
+        match &self.news {
+            News::TargetDown { .. } | News::TargetUp { .. } => format!("heapwatch/{target}/down"),
+            News::Gauge { gauge, .. } => format!("heapwatch/{target}/gauge/{gauge}"),
+            News::Trouble { subject, status: Status::Firing | Status::Resolved, .. } => {
+                format!("heapwatch/{target}/trouble/{subject}")
+            }
+            News::Test { .. } => format!("heapwatch/{target}/test"),
+            _ => format!("heapwatch/{target}/{}/{}", self.news.kind(), self.id),
+        }
+    }
+}
+
+impl News {
+    /// The name of the event, as everywhere else in heapwatch: `leak_confirmed`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::LeakSuspected(_) => "leak_suspected",
+            Self::LeakConfirmed(_) => "leak_confirmed",
+            Self::LeakReminder(_) => "leak_reminder",
+            Self::StillLeaking(_) => "still_leaking",
+            Self::LeakResolved { .. } => "leak_resolved",
+            Self::AnalysisReady(_) => "analysis_ready",
+            Self::AnalysisFailed { .. } => "analysis_failed",
+            Self::TargetRestarted { .. } => "target_restarted",
+            Self::TargetDown { .. } => "target_down",
+            Self::TargetUp { .. } => "target_up",
+            Self::SnapshotStored(_) => "snapshot_stored",
+            Self::SnapshotSkipped { .. } => "snapshot_skipped",
+            Self::SnapshotFailed { .. } => "snapshot_failed",
+            Self::Gauge { .. } => "gauge",
+            Self::Misconfigured { .. } => "misconfigured",
+            Self::NoLongerWatched { .. } => "no_longer_watched",
+            Self::Trouble { .. } => "trouble",
+            Self::Test { .. } => "test",
+        }
+    }
+
+    /// The type of a webhook event: dot-separated, as Standard Webhooks wants it.
+    pub const fn event_type(&self) -> &'static str {
+        match self {
+            Self::LeakSuspected(_) => "memory.growth.suspected",
+            Self::LeakConfirmed(_) => "memory.growth.detected",
+            Self::LeakReminder(_) => "memory.growth.reminder",
+            Self::StillLeaking(_) => "memory.growth.persists",
+            Self::LeakResolved { .. } => "memory.growth.resolved",
+            Self::AnalysisReady(_) => "memory.growth.explained",
+            Self::AnalysisFailed { .. } => "analysis.failed",
+            Self::TargetRestarted { .. } => "target.restarted",
+            Self::TargetDown { .. } => "target.down",
+            Self::TargetUp { .. } => "target.up",
+            Self::SnapshotStored(_) => "snapshot.stored",
+            Self::SnapshotSkipped { .. } => "snapshot.skipped",
+            Self::SnapshotFailed { .. } => "snapshot.failed",
+            Self::Gauge { .. } => "gauge.changed",
+            Self::Misconfigured { .. } => "target.misconfigured",
+            Self::NoLongerWatched { .. } => "target.removed",
+            Self::Trouble { .. } => "heapwatch.trouble",
+            Self::Test { .. } => "channel.test",
+        }
+    }
+
+    /// The leak in numbers, where this news is about one.
+    pub const fn leak(&self) -> Option<&Leak> {
+        match self {
+            Self::LeakSuspected(leak)
+            | Self::LeakConfirmed(leak)
+            | Self::LeakReminder(leak)
+            | Self::StillLeaking(leak)
+            | Self::AnalysisReady(leak) => Some(leak),
+            _ => None,
+        }
+    }
 }
 
 /// A leak in numbers.
@@ -149,6 +314,8 @@ pub struct Leak {
     pub snapshots: Vec<StoredSnapshot>,
     /// Why there are fewer than two, where that is so.
     pub missing_snapshots: Vec<String>,
+    /// What the comparison of the pair blames, most guilty first.
+    pub culprits: Vec<Culprit>,
 }
 
 /// A snapshot on disk.

@@ -86,6 +86,26 @@ pub enum Change {
         /// The maximum.
         maximum: f64,
     },
+    /// A watched number grows steadily, by the same gates as memory.
+    GaugeGrows {
+        /// Its name in the configuration.
+        gauge: String,
+        /// Growth in its own unit an hour.
+        slope_per_hour: f64,
+        /// Its floor at the start of the growth.
+        from: f64,
+        /// Its floor now.
+        to: f64,
+        /// Start of the growth.
+        since: Timestamp,
+    },
+    /// A watched number that grew has levelled off or started anew.
+    GaugeSteady {
+        /// Its name in the configuration.
+        gauge: String,
+        /// Its floor now.
+        value: f64,
+    },
     /// Several processes answer behind this URL, so no verdict is given; list the instances as targets.
     SeveralProcesses {
         /// What gave it away.

@@ -1,0 +1,116 @@
+//! The sentences about a leak: how much, since when, until when, what is stored, whom to blame, what to do.
+
+use std::time::Duration;
+
+use crate::alert::message::{Culprit, Leak};
+use crate::alert::text::{line, span};
+use crate::alert::wording::{FRAGMENT, sentence, stored};
+use crate::clock::Timestamp;
+use crate::leak::event::PairPart;
+use crate::leak::verdict::Growth;
+use crate::target::TargetName;
+use crate::units::ByteSize;
+
+/// Sentences about culprits in one alert; the whole list is in `heapwatch heap culprits`.
+const MOST_CULPRITS: usize = 3;
+
+/// `heapUsed grows 50 MiB/h for 1 h 30 min (120 MiB to 195 MiB), limit of 512 MiB in 6 h 20 min`.
+pub(super) fn growth(leak: &Leak) -> String {
+    let Growth { slope, from_bytes, to_bytes, since, until, .. } = leak.growth;
+    let (from, to) = (ByteSize::new(from_bytes), ByteSize::new(to_bytes));
+    let signal = leak.signal;
+    let limit = match (time_to_limit(&leak.growth), leak.growth.limit_bytes) {
+        (Some(left), Some(limit)) => format!(", limit of {} in {}", ByteSize::new(limit), span(left)),
+        _ => String::new(),
+    };
+    format!("{signal} grows {slope} for {} ({from} to {to}){limit}", span(until.since(since)))
+}
+
+/// `leak found: 1000 closures held by process._events..., made in middleware.js:12:9`.
+pub(super) fn blame(leak: &Leak) -> String {
+    match leak.culprits.first() {
+        Some(culprit) => format!("leak found: {}", line(&culprit.headline, FRAGMENT)),
+        None => "the snapshots blame no single object".to_owned(),
+    }
+}
+
+pub(super) fn details(leak: &Leak, now: Timestamp) -> Vec<String> {
+    let mut sentences = vec![course(leak), forecast(&leak.growth, now)];
+    sentences.extend(leak.culprits.iter().take(MOST_CULPRITS).map(culprit));
+    sentences.extend(leak.snapshots.iter().map(stored));
+    if leak.snapshots.is_empty() && leak.missing_snapshots.is_empty() {
+        sentences.push("No snapshot is stored yet.".to_owned());
+    }
+    sentences.extend(leak.missing_snapshots.iter().map(|why| format!("Snapshot missing: {}", sentence(why))));
+    sentences
+}
+
+fn course(leak: &Leak) -> String {
+    let Growth { slope, from_bytes, to_bytes, since, until, .. } = leak.growth;
+    format!(
+        "{} rose from {} at {since} to {} at {until}: {slope} for {}, without levelling off.",
+        leak.signal,
+        ByteSize::new(from_bytes),
+        ByteSize::new(to_bytes),
+        span(until.since(since)),
+    )
+}
+
+fn forecast(growth: &Growth, now: Timestamp) -> String {
+    match (time_to_limit(growth), growth.limit_bytes) {
+        (Some(left), Some(limit)) => {
+            let (limit, left, then) = (ByteSize::new(limit), span(left), now.plus(left));
+            format!("At this rate it reaches the memory limit of {limit} in {left}, at {then}.")
+        }
+        (None, Some(limit)) => {
+            format!("At this rate it does not reach the memory limit of {} within a year.", ByteSize::new(limit))
+        }
+        _ => "No memory limit is known, so there is no forecast (set memory_limit).".to_owned(),
+    }
+}
+
+/// Time until the limit, where it is a time at all and not so far off that nobody would plan for it.
+fn time_to_limit(growth: &Growth) -> Option<Duration> {
+    const YEAR: Duration = Duration::from_hours(365 * 24);
+    Duration::try_from_secs_f64(growth.limit_in_seconds?).ok().filter(|left| *left <= YEAR)
+}
+
+fn culprit(culprit: &Culprit) -> String {
+    let held_by = line(&culprit.held_by, FRAGMENT);
+    format!("Blamed: {} Held by {held_by}.", sentence(&line(&culprit.headline, 2 * FRAGMENT)))
+}
+
+pub(super) fn next_steps(leak: &Leak, target: &TargetName) -> Vec<String> {
+    let mut steps = Vec::new();
+    if let Some(location) = leak.culprits.first().and_then(|culprit| culprit.location.as_deref()) {
+        steps.push(format!("Look at {}: that line made what piles up.", line(location, FRAGMENT)));
+    }
+    let stored =
+        |part| leak.snapshots.iter().find(|snapshot| snapshot.part == part).map(|snapshot| quoted(&snapshot.path));
+    let before = stored(PairPart::First).or_else(|| stored(PairPart::Baseline));
+    match (before, stored(PairPart::Second)) {
+        (Some(before), Some(after)) => {
+            steps.push(format!("Compare the snapshots: heapwatch heap diff {before} {after}"));
+            steps.push(
+                "Or in Chrome DevTools: Memory, Load both, select the later one, view Comparison, sort by Size Delta."
+                    .to_owned(),
+            );
+            // Without --trace-all-objects memlab 2.0.5 leaves out closures that only a listener list holds.
+            steps.push(format!(
+                "Or: npx memlab find-leaks --trace-all-objects --baseline {before} --target {after} --final {after}"
+            ));
+        }
+        (Some(_), None) if leak.missing_snapshots.is_empty() => {
+            steps.push("Wait for the second snapshot and its comparison: another alert brings them.".to_owned());
+        }
+        _ => steps.push(format!("Take a snapshot by hand when there is room for it: heapwatch snapshot {target}")),
+    }
+    steps
+}
+
+/// A path as a shell takes it: bare where that is safe, else in single quotes.
+fn quoted(path: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ':' | '@');
+    let path = line(path, 2 * FRAGMENT);
+    if path.chars().all(bare) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}

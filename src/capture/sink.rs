@@ -1,0 +1,164 @@
+//! Where the bytes of a capture go: decoded, counted against the cap, checked, hashed and written, in this order.
+//!
+//! Knows nothing of HTTP or time; blocks on the file.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+
+use flate2::write::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::capture::failure::CaptureError;
+use crate::heap::Problem;
+use crate::heap::verify::{Facts, Verifier, VerifyError};
+use crate::units::ByteSize;
+
+/// How the bytes on the wire stand for those of the snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Identity,
+    Gzip,
+}
+
+/// Takes a body from its first byte to its last.
+#[derive(Debug)]
+pub(super) struct Sink {
+    decoder: Decoder,
+    wire_bytes: u64,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    Identity(Box<Checked>),
+    Gzip(Box<MultiGzDecoder<Checked>>),
+}
+
+/// The snapshot's own bytes.
+#[derive(Debug)]
+struct Checked {
+    file: File,
+    verifier: Verifier,
+    hash: Sha256,
+    bytes: u64,
+    limit: ByteSize,
+    /// It takes no more, though the decoder in front of it may offer what it still has when it is dropped.
+    over: bool,
+    /// Why: the decoder passes on an `io::Error` only.
+    failure: Option<CaptureError>,
+}
+
+/// A body that was a whole snapshot.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) bytes: u64,
+    pub(super) wire_bytes: u64,
+    pub(super) sha256: String,
+    pub(super) facts: Facts,
+}
+
+impl Sink {
+    pub(super) fn new(file: File, encoding: Encoding, limit: ByteSize) -> Self {
+        let checked = Checked {
+            file,
+            verifier: Verifier::new(),
+            hash: Sha256::new(),
+            bytes: 0,
+            limit,
+            over: false,
+            failure: None,
+        };
+        let decoder = match encoding {
+            Encoding::Identity => Decoder::Identity(Box::new(checked)),
+            Encoding::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(checked))),
+        };
+        Self { decoder, wire_bytes: 0 }
+    }
+
+    /// Takes the next bytes off the wire. After an error the sink is of no more use.
+    pub(super) fn take(&mut self, chunk: &[u8]) -> Result<(), CaptureError> {
+        self.wire_bytes = self.wire_bytes.saturating_add(chunk.len() as u64);
+        match &mut self.decoder {
+            Decoder::Identity(checked) => checked.take(chunk),
+            Decoder::Gzip(decoder) => {
+                let outcome = decoder.write_all(chunk);
+                outcome.map_err(|error| undecodable(decoder.get_mut(), error))
+            }
+        }
+    }
+
+    /// The body is over: it must have been a whole snapshot.
+    pub(super) fn finish(self) -> Result<Received, CaptureError> {
+        let wire_bytes = self.wire_bytes;
+        let checked = match self.decoder {
+            Decoder::Identity(checked) => *checked,
+            Decoder::Gzip(mut decoder) => {
+                let outcome = decoder.try_finish();
+                outcome.map_err(|error| undecodable(decoder.get_mut(), error))?;
+                decoder.finish().map_err(CaptureError::Disk)?
+            }
+        };
+        checked.finish(wire_bytes)
+    }
+}
+
+/// Whose error it is: that of the snapshot's own bytes, or that of the encoding around them.
+fn undecodable(checked: &mut Checked, error: io::Error) -> CaptureError {
+    let bytes = checked.bytes;
+    match checked.failure.take() {
+        Some(failure) => failure,
+        None if error.kind() == ErrorKind::UnexpectedEof => {
+            CaptureError::NotWhole { bytes, why: "its gzip stream ends early".into() }
+        }
+        None => CaptureError::Encoding { encoding: "gzip".into(), source: Some(error) },
+    }
+}
+
+impl Checked {
+    fn take(&mut self, part: &[u8]) -> Result<(), CaptureError> {
+        self.bytes = self.bytes.saturating_add(part.len() as u64);
+        if self.bytes > self.limit.bytes() {
+            return Err(CaptureError::TooLarge { limit: self.limit });
+        }
+        self.verifier.feed(part).map_err(|wrong| unwhole(wrong, self.bytes))?;
+        self.hash.update(part);
+        self.file.write_all(part).map_err(CaptureError::Disk)
+    }
+
+    fn finish(self, wire_bytes: u64) -> Result<Received, CaptureError> {
+        let bytes = self.bytes;
+        let facts = self.verifier.finish().map_err(|wrong| unwhole(wrong, bytes))?;
+        Ok(Received { bytes, wire_bytes, sha256: hex(&self.hash.finalize()), facts })
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
+}
+
+fn unwhole(wrong: VerifyError, bytes: u64) -> CaptureError {
+    match wrong.problem {
+        Problem::NotASnapshot { begins_with } => CaptureError::NotASnapshot { start: begins_with },
+        _ => CaptureError::NotWhole { bytes, why: wrong.to_string() },
+    }
+}
+
+/// For the decoder in front; the real reason waits in `failure`.
+impl Write for Checked {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        if !self.over {
+            match self.take(part) {
+                Ok(()) => return Ok(part.len()),
+                Err(failure) => (self.over, self.failure) = (true, Some(failure)),
+            }
+        }
+        Err(io::Error::other("the snapshot was refused"))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

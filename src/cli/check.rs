@@ -1,0 +1,138 @@
+//! `heapwatch check`: the configuration, all its problems at once, secrets and directories resolved.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use super::exit::Failure;
+use super::sources::ConfigArgs;
+use crate::config::{Config, Listen, Target};
+use crate::http::{Credentials, ShownUrl};
+
+/// Check the configuration, and say what heapwatch would do with it.
+///
+/// Reads the file, the `HEAPWATCH_` variables and every secret they name, and looks whether the directories can be
+/// written; it asks no target and creates nothing. All problems are told at once, each with its key, where it was
+/// set, what is allowed and an example. Exit code 78 where there are any.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Which file.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let config = args.config.load()?;
+    let mut stdout = io::stdout().lock();
+    if args.json {
+        writeln!(stdout, "{:#}", as_json(&config))?;
+    } else {
+        write!(stdout, "{}", as_text(&config))?;
+        for warning in &config.warnings {
+            writeln!(io::stderr(), "heapwatch: warning: {warning}")?;
+        }
+    }
+    Ok(())
+}
+
+fn as_text(config: &Config) -> String {
+    let mut lines = Vec::new();
+    let file = config.file.as_ref().map_or_else(|| "the configuration".to_owned(), |file| file.display().to_string());
+    lines.push(format!("{file} is fine"));
+    lines.push(format!("state in {}", config.state_directory.display()));
+    lines.push(format!("snapshots in {}", config.snapshot_directory.display()));
+    lines.push(format!("status page on {}", shown(&config.listen)));
+    lines.push(format!("{}:", counted(config.targets.len(), "target")));
+    lines.extend(config.targets.iter().map(|target| format!("  {}", describe(target))));
+    lines.push(format!("{}:", counted(config.channels.len(), "channel")));
+    for channel in &config.channels {
+        lines.push(format!("  {}: {:?}, {} and above", channel.name, channel.kind, channel.min_severity.name()));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn counted(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+/// `checkout-api: http://127.0.0.1:3000/health/debug every 30s, no limit known, snapshots with a token`.
+fn describe(target: &Target) -> String {
+    let limit = match target.leak.memory_limit {
+        Some(limit) => format!("limit {limit}"),
+        None => "limit as it says itself".to_owned(),
+    };
+    let snapshots = match &target.capture {
+        Some(capture) => format!("snapshots from {} with {}", capture.url.path(), proof(&capture.credentials)),
+        None => "no snapshots".to_owned(),
+    };
+    format!(
+        "{}: {} every {} with {}, {limit}, {snapshots}",
+        target.name,
+        ShownUrl::of(&target.probe.url),
+        humantime::format_duration(target.interval),
+        proof(&target.probe.credentials),
+    )
+}
+
+fn proof(credentials: &Credentials) -> String {
+    match credentials {
+        Credentials::None => "no credentials".to_owned(),
+        Credentials::Basic { user, .. } => format!("the password of {user}"),
+        Credentials::Bearer(_) => "a token".to_owned(),
+    }
+}
+
+fn shown(listen: &Listen) -> String {
+    match listen {
+        Listen::Off => "no port".to_owned(),
+        Listen::Tcp(address) => format!("http://{address}/"),
+        Listen::Unix(path) => path.display().to_string(),
+    }
+}
+
+fn as_json(config: &Config) -> Value {
+    let targets: Vec<Value> = config.targets.iter().map(target_json).collect();
+    let channels: Vec<Value> = config
+        .channels
+        .iter()
+        .map(|channel| {
+            json!({
+                "name": channel.name,
+                "type": channel.kind.name(),
+                "to": channel.kind.shown(),
+                "min_severity": channel.min_severity.name(),
+            })
+        })
+        .collect();
+    json!({
+        "file": config.file,
+        "state_directory": config.state_directory,
+        "snapshot_directory": config.snapshot_directory,
+        "listen": shown(&config.listen),
+        "targets": targets,
+        "channels": channels,
+        "pings": config.alerts.pings.iter().map(|ping| ShownUrl::origin(&ping.url).to_string()).collect::<Vec<_>>(),
+        "warnings": config.warnings,
+    })
+}
+
+fn target_json(target: &Target) -> Value {
+    json!({
+        "name": target.name,
+        "labels": target.labels,
+        "group": target.group,
+        "url": ShownUrl::of(&target.probe.url).to_string(),
+        "interval_seconds": target.interval.as_secs_f64(),
+        "memory_limit_bytes": target.leak.memory_limit.map(crate::units::ByteSize::bytes),
+        "credentials": proof(&target.probe.credentials),
+        "snapshots": target.capture.as_ref().map(|capture| json!({
+            "url": ShownUrl::of(&capture.url).to_string(),
+            "credentials": proof(&capture.credentials),
+        })),
+    })
+}

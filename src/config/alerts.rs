@@ -1,0 +1,97 @@
+//! `[alerts]`: what is told, how often, and how hard it is tried.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::AlertOptions;
+use super::found::Wrong;
+use super::report::nearest;
+use super::table::Table;
+use super::values::{quoted, show_duration};
+use crate::alert::{outbox, ping, policy};
+
+/// Every kind of news but the test of a channel, which always goes out.
+const KINDS: [&str; 16] = [
+    "leak_suspected",
+    "leak_confirmed",
+    "leak_reminder",
+    "still_leaking",
+    "leak_resolved",
+    "analysis_ready",
+    "analysis_failed",
+    "target_restarted",
+    "target_down",
+    "target_up",
+    "snapshot_stored",
+    "snapshot_skipped",
+    "snapshot_failed",
+    "gauge",
+    "misconfigured",
+    "trouble",
+];
+
+/// Reads `[alerts]`.
+pub(super) fn read(root: &mut Table<'_>, pings: Vec<ping::Options>) -> AlertOptions {
+    let mut table = root.section("alerts");
+    let (policy, outbox) = usual();
+    let second = Duration::from_secs(1);
+    let longest = Duration::from_hours(365 * 24);
+    let repeat_interval =
+        table.duration("reminder_interval", policy.repeat_interval.unwrap_or_default(), Duration::ZERO..=longest);
+    let policy = policy::Options {
+        repeat_interval: Some(repeat_interval).filter(|interval| !interval.is_zero()),
+        critical_within: table.duration("critical_within", policy.critical_within, Duration::ZERO..=longest),
+    };
+    let moment = Duration::from_millis(10);
+    let longest_retry = table.duration("longest_retry", outbox.longest_retry, moment..=Duration::from_hours(24));
+    let first_retry =
+        table.duration("first_retry", outbox.first_retry.min(longest_retry), moment..=Duration::from_hours(24));
+    if first_retry > longest_retry {
+        let problem = format!("must be at most `longest_retry`, {}", show_duration(longest_retry));
+        table.contradiction("first_retry", "", &["longest_retry"], Wrong::with_example(problem, "\"5s\""));
+    }
+    let outbox = outbox::Options {
+        first_retry,
+        longest_retry,
+        alert_ttl: table.duration("ttl", outbox.alert_ttl, second..=longest),
+        min_gap: table.duration("min_gap", outbox.min_gap, Duration::ZERO..=Duration::from_hours(1)),
+        capacity: table.count("capacity", outbox.capacity, 16..=1_000_000),
+    };
+    let notify = notify(&mut table);
+    table.finish();
+    AlertOptions { policy, outbox, notify, pings }
+}
+
+/// What holds where the configuration says nothing.
+fn usual() -> (policy::Options, outbox::Options) {
+    let policy =
+        policy::Options { repeat_interval: Some(Duration::from_hours(24)), critical_within: Duration::from_hours(6) };
+    let outbox = outbox::Options {
+        first_retry: Duration::from_secs(5),
+        longest_retry: Duration::from_mins(30),
+        alert_ttl: Duration::from_hours(24),
+        // Slack takes one message a second, and nobody reads faster.
+        min_gap: Duration::from_secs(1),
+        capacity: 1000,
+    };
+    (policy, outbox)
+}
+
+fn notify(table: &mut Table<'_>) -> BTreeSet<&'static str> {
+    let example = "[\"leak_confirmed\", \"leak_resolved\"]";
+    let chosen = table.read("notify", |found| {
+        let wrong = |problem| Wrong::with_example(problem, example);
+        let texts = found.texts().map_err(wrong)?;
+        let known = |text: &String| KINDS.into_iter().find(|kind| kind == text).ok_or_else(|| unknown_kind(text));
+        texts.iter().map(known).collect::<Result<BTreeSet<_>, _>>().map_err(wrong)
+    });
+    // A suspicion is for the log: most of them pass.
+    chosen.unwrap_or_else(|| KINDS.into_iter().filter(|kind| *kind != "leak_suspected").collect())
+}
+
+fn unknown_kind(text: &str) -> String {
+    match nearest(text, KINDS.into_iter()) {
+        Some(nearest) => format!("has {} in it; did you mean \"{nearest}\"?", quoted(text)),
+        None => format!("has {} in it; known are {}", quoted(text), KINDS.join(", ")),
+    }
+}

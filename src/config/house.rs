@@ -1,0 +1,101 @@
+//! What concerns heapwatch itself: `[web]`, `[log]`, `[retention]` and `[limits]`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::found::Wrong;
+use super::table::Table;
+use super::{Limits, Listen, LogFormat, LogLevel, LogOptions, Target};
+use crate::retention;
+use crate::units::ByteSize;
+
+const EXAMPLE_ADDRESS: &str = "\"127.0.0.1:9797\"";
+const LEVELS: [(&str, LogLevel); 5] = [
+    ("info", LogLevel::Info),
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+];
+const FORMATS: [(&str, LogFormat); 4] = [
+    ("auto", LogFormat::Auto),
+    ("text", LogFormat::Text),
+    ("json", LogFormat::Json),
+    ("journald", LogFormat::Journald),
+];
+
+/// `[web]`: where API, metrics and status page answer.
+pub(super) fn listen(root: &mut Table<'_>) -> Listen {
+    let mut table = root.section("web");
+    let listen = table.parsed("listen", EXAMPLE_ADDRESS, "an address in quotes", parse_listen);
+    table.finish();
+    listen.unwrap_or(Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9797))))
+}
+
+fn parse_listen(text: &str) -> Result<Listen, String> {
+    if text == "off" {
+        return Ok(Listen::Off);
+    }
+    if let Some(path) = text.strip_prefix("unix:") {
+        let path = PathBuf::from(path);
+        let absolute = path.is_absolute();
+        return if absolute {
+            Ok(Listen::Unix(path))
+        } else {
+            Err("must have an absolute path after `unix:`".to_owned())
+        };
+    }
+    let wrong = || "must be an address with a port, `unix:` with a path, or \"off\"".to_owned();
+    let address: SocketAddr = text.replace("localhost:", "127.0.0.1:").parse().map_err(|_| wrong())?;
+    if address.ip().is_loopback() {
+        Ok(Listen::Tcp(address))
+    } else {
+        Err("must be an address of this machine alone, as the API asks for no password: put a proxy that does before it".to_owned())
+    }
+}
+
+/// `[log]`.
+pub(super) fn log(root: &mut Table<'_>) -> LogOptions {
+    let mut table = root.section("log");
+    let format = table.choice("format", LogFormat::Auto, &FORMATS);
+    let level = table.choice("level", LogLevel::Info, &LEVELS);
+    table.finish();
+    LogOptions { format, level }
+}
+
+/// `[retention]`, which must leave room for the pair of a leak.
+pub(super) fn retention(root: &mut Table<'_>, targets: &[Target]) -> retention::Policy {
+    let mut table = root.section("retention");
+    let usual = retention::Policy::default();
+    let largest = ByteSize::mib(1 << 30);
+    let policy = retention::Policy {
+        // A pair is two.
+        per_target: table.count("per_target", usual.per_target, 2..=10_000),
+        max_age: table.duration("max_age", usual.max_age, Duration::from_mins(1)..=Duration::from_hours(10 * 365 * 24)),
+        total: table.size("total", usual.total, ByteSize::mib(1)..=largest),
+        min_free: table.size("min_free", usual.min_free, ByteSize::new(0)..=largest),
+    };
+    let largest_capture = targets.iter().filter_map(|target| Some(target.capture.as_ref()?.deadlines.max_bytes)).max();
+    if let Some(max_bytes) = largest_capture.filter(|max_bytes| *max_bytes > policy.total) {
+        let problem = format!(
+            "must be at least the largest `snapshot.max_bytes`, {max_bytes}, or a snapshot would not outlive its arrival"
+        );
+        let shown = format!("\"{}\"", policy.total);
+        table.contradiction("total", &shown, &[], Wrong::with_example(problem, format!("\"{}\"", usual.total)));
+    }
+    table.finish();
+    policy
+}
+
+/// `[limits]`.
+pub(super) fn limits(root: &mut Table<'_>) -> Limits {
+    let mut table = root.section("limits");
+    let usual = Limits::default();
+    let limits = Limits {
+        max_captures: table.count("max_captures", usual.max_captures, 1..=100),
+        max_analyses: table.count("max_analyses", usual.max_analyses, 1..=16),
+    };
+    table.finish();
+    limits
+}

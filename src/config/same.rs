@@ -1,0 +1,86 @@
+//! Whether a reload changes a target. Every field is named, so that a new one cannot be forgotten.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Target;
+use crate::http::{ClientOptions, Credentials};
+use crate::{capture, probe};
+
+impl Target {
+    /// True where `other` is watched in the very same way, secrets included: a reload leaves such a target alone.
+    pub fn same_as(&self, other: &Self) -> bool {
+        let Self { name, labels, group, interval, probe, leak, capture, down_after } = self;
+        let same_captures = match (capture, &other.capture) {
+            (Some(one), Some(another)) => same_capture(one, another),
+            (None, None) => true,
+            _ => false,
+        };
+        *name == other.name
+            && *labels == other.labels
+            && *group == other.group
+            && *interval == other.interval
+            && same_probe(probe, &other.probe)
+            && *leak == other.leak
+            && same_captures
+            && *down_after == other.down_after
+    }
+}
+
+fn same_probe(one: &probe::Options, other: &probe::Options) -> bool {
+    let probe::Options { url, credentials, client, timeout, body_limit, pointers, gauges } = one;
+    *url == other.url
+        && same_credentials(credentials, &other.credentials)
+        && same_client(client, &other.client)
+        && *timeout == other.timeout
+        && *body_limit == other.body_limit
+        && *pointers == other.pointers
+        && *gauges == other.gauges
+}
+
+fn same_capture(one: &capture::Options, other: &capture::Options) -> bool {
+    let capture::Options { url, credentials, client, gate, deadlines, pair_gap, baseline } = one;
+    *url == other.url
+        && same_credentials(credentials, &other.credentials)
+        && same_client(client, &other.client)
+        && *gate == other.gate
+        && *deadlines == other.deadlines
+        && *pair_gap == other.pair_gap
+        && *baseline == other.baseline
+}
+
+fn same_client(one: &ClientOptions, other: &ClientOptions) -> bool {
+    let ClientOptions { connect_timeout, keep_alive, ca_pem, identity_pem, headers, gzip, unix_socket } = one;
+    let same_identities = match (identity_pem, &other.identity_pem) {
+        (Some(one), Some(another)) => same_secret(one, another),
+        (None, None) => true,
+        _ => false,
+    };
+    let same_headers = headers.len() == other.headers.len()
+        && headers
+            .iter()
+            .zip(&other.headers)
+            .all(|(one, another)| one.0 == another.0 && same_secret(&one.1, &another.1));
+    *connect_timeout == other.connect_timeout
+        && *keep_alive == other.keep_alive
+        && *ca_pem == other.ca_pem
+        && same_identities
+        && same_headers
+        && *gzip == other.gzip
+        && *unix_socket == other.unix_socket
+}
+
+fn same_credentials(one: &Credentials, other: &Credentials) -> bool {
+    match (one, other) {
+        (Credentials::None, Credentials::None) => true,
+        (Credentials::Bearer(one), Credentials::Bearer(another)) => same_secret(one, another),
+        (Credentials::Basic { user, password }, Credentials::Basic { user: another_user, password: another }) => {
+            user == another_user && same_secret(password, another)
+        }
+        _ => false,
+    }
+}
+
+/// Both are ours, so it gives nothing away how long the comparison takes.
+fn same_secret(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
+}

@@ -1,0 +1,353 @@
+//! One section of the configuration, read key by key: each getter takes the default and what is allowed, and reports
+//! what is wrong instead of failing, so that one run finds everything.
+//!
+//! The keys of a section are those that were asked for; there is no second list of them to forget.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use figment::value::{Dict, Value};
+
+use super::found::{Found, Wrong};
+use super::problem::Problem;
+use super::report::{Report, Unknown, join, nearest};
+use super::values::{kind_of, parse_duration, parse_rate, parse_size, quoted, show_duration, within};
+use crate::units::{ByteRate, ByteSize};
+
+/// One section.
+pub(super) struct Table<'a> {
+    pub(super) report: &'a Report,
+    /// Its name in messages, with the name of the target or channel that it belongs to: `targets.api.snapshot`.
+    path: String,
+    /// Its name without: `targets.snapshot`.
+    section: String,
+    /// The section itself where it is written, then what stands in for the keys that it leaves out.
+    levels: Vec<Level<'a>>,
+    known: BTreeSet<&'static str>,
+}
+
+#[derive(Clone)]
+struct Level<'a> {
+    path: String,
+    dict: &'a Dict,
+}
+
+impl<'a> Table<'a> {
+    /// The whole configuration.
+    pub(super) fn root(report: &'a Report) -> Self {
+        let level = Level { path: String::new(), dict: &report.layers().root };
+        Self::new(report, String::new(), String::new(), vec![level])
+    }
+
+    fn new(report: &'a Report, path: String, section: String, levels: Vec<Level<'a>>) -> Self {
+        Self { report, path, section, levels, known: BTreeSet::new() }
+    }
+
+    /// The same section with the values of `defaults` for the keys that it leaves out.
+    pub(super) fn or_else(mut self, defaults: &Self) -> Self {
+        self.levels.extend(defaults.levels.iter().cloned());
+        self
+    }
+
+    /// Says which keys of this section nobody asked for.
+    pub(super) fn finish(self) {
+        self.report.note_keys(&self.section, &self.known);
+        let Some(own) = self.levels.first().filter(|level| level.path == self.path) else { return };
+        for (key, value) in own.dict {
+            if !self.known.contains(key.as_str()) {
+                self.report.unknown(Unknown {
+                    section: self.section.clone(),
+                    path: own.path.clone(),
+                    key: key.clone(),
+                    source: self.report.origin(value.tag()).map(|origin| origin.name().to_owned()),
+                    known: self.known.clone(),
+                });
+            }
+        }
+    }
+
+    /// True where `key` of this section has a problem.
+    pub(super) fn is_blamed(&self, key: &str) -> bool {
+        self.report.blames(&join(&self.path, key))
+    }
+
+    /// True where the section itself is written, or stands in `defaults`.
+    pub(super) fn is_written(&self) -> bool {
+        !self.levels.is_empty()
+    }
+
+    // -- sections within --
+
+    /// The section `key`, empty where it is not written.
+    pub(super) fn section(&mut self, key: &'static str) -> Self {
+        self.known.insert(key);
+        let mut levels = Vec::new();
+        for level in &self.levels {
+            let Some(value) = level.dict.get(key) else { continue };
+            let found = self.found(level, key, value);
+            match value {
+                Value::Dict(_, dict) => levels.push(Level { path: found.key, dict }),
+                _ => self.blame(&found, Wrong::new(format!("must be a table, and is {}", kind_of(value)))),
+            }
+        }
+        Self::new(self.report, join(&self.path, key), join(&self.section, key), levels)
+    }
+
+    /// The sections of the list `key`, each called by its `name_key` where it has one, else by its number.
+    pub(super) fn rows(&mut self, key: &'static str, name_key: &str) -> Vec<Self> {
+        let Some(found) = self.find(key) else { return Vec::new() };
+        let Value::Array(_, values) = found.value else {
+            let written = format!("must be a list of tables, written as [[{}]]", join(&self.section, key));
+            self.blame(&found, Wrong::new(written));
+            return Vec::new();
+        };
+        let section = join(&self.section, key);
+        let mut rows = Vec::new();
+        for (index, value) in values.iter().enumerate() {
+            let Value::Dict(_, dict) = value else {
+                let key = format!("{}[{index}]", found.key);
+                let found = Found { key, value, origin: self.report.origin(value.tag()) };
+                self.blame(&found, Wrong::new(format!("must be a table, and is {}", kind_of(value))));
+                continue;
+            };
+            let name = dict.get(name_key).and_then(Value::as_str).filter(|name| is_plain(name));
+            let path = match name {
+                Some(name) => format!("{}.{name}", found.key),
+                None => format!("{}[{index}]", found.key),
+            };
+            let level = Level { path: path.clone(), dict };
+            rows.push(Self::new(self.report, path, section.clone(), vec![level]));
+        }
+        rows
+    }
+
+    // -- values --
+
+    /// A duration, such as `30s`.
+    pub(super) fn duration(
+        &mut self,
+        key: &'static str,
+        default: Duration,
+        allowed: RangeInclusive<Duration>,
+    ) -> Duration {
+        let example = quoted(&show_duration(default));
+        let parse = |text: &str| within(parse_duration(text)?, &allowed, |end| show_duration(*end));
+        self.parsed(key, &example, "a duration in quotes, with a unit", parse).unwrap_or(default)
+    }
+
+    /// A list of durations.
+    pub(super) fn durations(&mut self, key: &'static str, default: Vec<Duration>, example: &str) -> Vec<Duration> {
+        self.read(key, |found| {
+            let texts = found.texts().map_err(|wrong| Wrong::with_example(wrong, example))?;
+            let times: Result<Vec<_>, _> = texts.iter().map(|text| parse_duration(text)).collect();
+            times.map_err(|wrong| Wrong::with_example(format!("in this list, one {wrong}"), example))
+        })
+        .unwrap_or(default)
+    }
+
+    /// A size, such as `64MiB`.
+    pub(super) fn size(&mut self, key: &'static str, default: ByteSize, allowed: RangeInclusive<ByteSize>) -> ByteSize {
+        self.maybe_size(key, default, allowed).unwrap_or(default)
+    }
+
+    /// A size that may be left out.
+    pub(super) fn maybe_size(
+        &mut self,
+        key: &'static str,
+        example: ByteSize,
+        allowed: RangeInclusive<ByteSize>,
+    ) -> Option<ByteSize> {
+        let example = quoted(&example.to_string());
+        let parse = |text: &str| within(parse_size(text)?, &allowed, ToString::to_string);
+        self.parsed(key, &example, "a size in quotes, with a unit", parse)
+    }
+
+    /// A growth, such as `700 KB/h`.
+    pub(super) fn rate(&mut self, key: &'static str, default: ByteRate, example: &str) -> ByteRate {
+        self.parsed(key, &quoted(example), "a growth in quotes, with units", parse_rate).unwrap_or(default)
+    }
+
+    /// A number.
+    pub(super) fn number(&mut self, key: &'static str, default: f64, allowed: RangeInclusive<f64>) -> f64 {
+        self.maybe_number(key, default, allowed).unwrap_or(default)
+    }
+
+    /// A number that may be left out.
+    pub(super) fn maybe_number(
+        &mut self,
+        key: &'static str,
+        example: f64,
+        allowed: RangeInclusive<f64>,
+    ) -> Option<f64> {
+        self.read(key, |found| {
+            let wrong = |problem| Wrong::with_example(problem, example.to_string());
+            let number = found.number().ok_or_else(|| wrong(format!("must be a number{}", found.instead())))?;
+            if !number.is_finite() {
+                return Err(wrong("must be a finite number".to_owned()));
+            }
+            within(number, &allowed, ToString::to_string).map_err(wrong)
+        })
+    }
+
+    /// A whole number.
+    pub(super) fn count<T>(&mut self, key: &'static str, default: T, allowed: RangeInclusive<T>) -> T
+    where
+        T: Copy + Display + PartialOrd + TryFrom<i128>,
+    {
+        let read = self.read(key, |found| {
+            let wrong = |problem| Wrong::with_example(problem, default.to_string());
+            let whole = found.whole().ok_or_else(|| wrong(format!("must be a whole number{}", found.instead())))?;
+            let past = || if whole < 0 { allowed.start() } else { allowed.end() };
+            let edge = || format!("must be at {} {}", if whole < 0 { "least" } else { "most" }, past());
+            let count = T::try_from(whole).map_err(|_| wrong(edge()))?;
+            within(count, &allowed, ToString::to_string).map_err(wrong)
+        });
+        read.unwrap_or(default)
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
+        let read = self.read(key, |found| {
+            let wrong =
+                || Wrong::with_example(format!("must be true or false{}", found.instead()), default.to_string());
+            found.flag().ok_or_else(wrong)
+        });
+        read.unwrap_or(default)
+    }
+
+    /// One of some words.
+    pub(super) fn choice<T: Copy>(&mut self, key: &'static str, default: T, words: &[(&str, T)]) -> T {
+        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        let example = quoted(names.first().copied().unwrap_or_default());
+        let parse = |text: &str| {
+            let word = words.iter().find(|(name, _)| *name == text).map(|(_, word)| *word);
+            word.ok_or_else(|| match nearest(text, names.iter().copied()) {
+                Some(nearest) => format!("must be one of {}; did you mean \"{nearest}\"?", names.join(", ")),
+                None => format!("must be one of {}", names.join(", ")),
+            })
+        };
+        self.parsed(key, &example, "a word in quotes", parse).unwrap_or(default)
+    }
+
+    /// A text.
+    pub(super) fn text(&mut self, key: &'static str, example: &str) -> Option<String> {
+        self.parsed(key, example, "text in quotes", |text| Ok(text.to_owned()))
+    }
+
+    /// A text that is checked or understood by `parse`, whose error says what it must be.
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        what: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.read(key, |found| {
+            let text = found.value.as_str().ok_or_else(|| format!("must be {what}{}", found.instead()));
+            text.and_then(parse).map_err(|problem| Wrong::with_example(problem, example))
+        })
+    }
+
+    /// A path; in the file, a relative one counts from the directory of the file.
+    pub(super) fn path_to(&mut self, key: &'static str, example: &str) -> Option<PathBuf> {
+        self.read(key, |found| match found.value.as_str() {
+            Some("") => Err(Wrong::with_example("is empty", example)),
+            Some(text) => Ok(found.resolve(text)),
+            None => Err(Wrong::with_example(format!("must be a path in quotes{}", found.instead()), example)),
+        })
+    }
+
+    /// Names with their values, those of `defaults` among them.
+    pub(super) fn entries(&mut self, key: &'static str) -> BTreeMap<String, Found<'a>> {
+        self.known.insert(key);
+        let mut entries = BTreeMap::new();
+        for level in &self.levels {
+            let Some(value) = level.dict.get(key) else { continue };
+            let found = self.found(level, key, value);
+            let Value::Dict(_, dict) = value else {
+                self.blame(&found, Wrong::new(format!("must be a table, and is {}", kind_of(value))));
+                continue;
+            };
+            for (name, value) in dict {
+                let key = format!("{}.{name}", found.key);
+                let origin = self.report.origin(value.tag());
+                entries.entry(name.clone()).or_insert(Found { key, value, origin });
+            }
+        }
+        entries
+    }
+
+    /// The value of `key`, and whatever `parse` makes of it.
+    pub(super) fn read<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&Found<'a>) -> Result<T, Wrong>,
+    ) -> Option<T> {
+        let found = self.find(key)?;
+        parse(&found).map_err(|wrong| self.blame(&found, wrong)).ok()
+    }
+
+    /// The value of `key`: the section's own, or one that stands in for it.
+    pub(super) fn find(&mut self, key: &'static str) -> Option<Found<'a>> {
+        self.known.insert(key);
+        let (level, value) = self.levels.iter().find_map(|level| Some((level, level.dict.get(key)?)))?;
+        Some(self.found(level, key, value))
+    }
+
+    fn found(&self, level: &Level<'a>, key: &str, value: &'a Value) -> Found<'a> {
+        Found { key: join(&level.path, key), value, origin: self.report.origin(value.tag()) }
+    }
+
+    // -- problems --
+
+    /// Reports what is wrong with a value.
+    pub(super) fn blame(&self, found: &Found<'_>, wrong: Wrong) {
+        self.report.add(found.problem(wrong));
+    }
+
+    /// Reports what is wrong with the value of `key` as it is in force: found, or `default`. Quiet where `key` or one
+    /// of `others` is wrong by itself.
+    pub(super) fn contradiction(&mut self, key: &'static str, default: &str, others: &[&'static str], wrong: Wrong) {
+        let blamed = |found: Option<Found<'_>>| found.is_some_and(|found| self.report.blames(&found.key));
+        let others: Vec<_> = others.iter().map(|other| self.peek(other)).collect();
+        if others.into_iter().any(blamed) {
+            return;
+        }
+        match self.find(key) {
+            Some(found) if self.report.blames(&found.key) => {}
+            Some(found) => self.blame(&found, wrong),
+            None => self.report.add(Problem {
+                key: join(&self.path, key),
+                value: Some(format!("{default} by default")),
+                source: None,
+                problem: wrong.problem,
+                example: wrong.example,
+            }),
+        }
+    }
+
+    fn peek(&self, key: &str) -> Option<Found<'a>> {
+        let (level, value) = self.levels.iter().find_map(|level| Some((level, level.dict.get(key)?)))?;
+        Some(self.found(level, key, value))
+    }
+
+    /// Reports a key that must be there.
+    pub(super) fn missing(&mut self, key: &'static str, example: &str) {
+        self.known.insert(key);
+        self.report.add(Problem {
+            key: join(&self.path, key),
+            value: None,
+            source: self.report.layers().file.clone(),
+            problem: "is missing".to_owned(),
+            example: Some(example.to_owned()),
+        });
+    }
+}
+
+/// Fit to stand in a path of keys as it is.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}

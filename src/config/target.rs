@@ -1,0 +1,253 @@
+//! `[[targets]]` and `[defaults]`: whom to watch, and how.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use url::Url;
+
+use super::Target;
+use super::connection::{client, parse_url};
+use super::detection;
+use super::found::{Found, Wrong};
+use super::secret::Vault;
+use super::snapshot;
+use super::table::Table;
+use super::values::{quoted, show_duration};
+use crate::probe::health::Field;
+use crate::target::{Labels, TargetName};
+use crate::units::ByteSize;
+use crate::{leak, probe};
+
+/// Where services answer unless they say otherwise.
+const HEALTH_PATH: &str = "/health/debug";
+const EXAMPLE_URL: &str = "\"http://127.0.0.1:3000\"";
+
+/// All targets, with `[defaults]` for what they leave out.
+pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> Vec<Target> {
+    let mut defaults = root.section("defaults");
+    // Read once for itself, so that its problems are found even where every target overrides it.
+    settings(&mut defaults, vault, None);
+    let rows = root.rows("targets", "name");
+    if rows.is_empty() && !root.is_blamed("targets") {
+        root.missing("targets", "[[targets]] with a name and a url");
+    }
+    let mut names = BTreeSet::new();
+    let mut targets = Vec::new();
+    for row in rows {
+        let mut row = row.or_else(&defaults);
+        targets.extend(target(&mut row, vault, &mut names));
+        row.finish();
+    }
+    defaults.finish();
+    targets
+}
+
+/// The detector's options of `[defaults]`.
+pub(super) fn default_detection(root: &mut Table<'_>) -> leak::Options {
+    let mut defaults = root.section("defaults");
+    let mut snapshot = defaults.section("snapshot");
+    let judged = detection::judged(&mut defaults, &mut snapshot, Vec::new());
+    detection::read(&mut defaults, judged)
+}
+
+fn target(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<TargetName>) -> Option<Target> {
+    let name = row.parsed("name", "\"checkout-api\"", "a name in quotes", |text| {
+        let name = TargetName::new(text).map_err(|_| {
+            "must be 1 to 64 of letters, digits, `.`, `_` and `-`, starting with a letter or digit".to_owned()
+        })?;
+        if taken.insert(name.clone()) { Ok(name) } else { Err("names two targets; every name is unique".to_owned()) }
+    });
+    if name.is_none() && row.find("name").is_none() {
+        row.missing("name", "\"checkout-api\"");
+    }
+    let base = super::connection::url(row, EXAMPLE_URL);
+    if base.as_ref().is_some_and(|base| base.query().is_some()) {
+        row.contradiction(
+            "url",
+            "",
+            &[],
+            Wrong::with_example("has a query, which belongs into `health_path`", EXAMPLE_URL),
+        );
+    }
+    let settings = settings(row, vault, base.as_ref());
+    Some(Target {
+        name: name?,
+        labels: settings.labels,
+        group: settings.group,
+        interval: settings.leak.interval,
+        probe: settings.probe?,
+        leak: settings.leak,
+        capture: settings.capture,
+        down_after: settings.down_after,
+    })
+}
+
+/// What `[defaults]` can hold, too.
+struct Settings {
+    labels: Labels,
+    group: Option<String>,
+    /// `None` where there is no address.
+    probe: Option<probe::Options>,
+    leak: leak::Options,
+    capture: Option<crate::capture::Options>,
+    down_after: u32,
+}
+
+fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&Url>) -> Settings {
+    let labels = labels(table);
+    let group = table.text("group", "\"checkout\"");
+    let gauges = gauges(table);
+    let watched = gauges.iter().map(|gauge| gauge.rule.clone()).collect();
+    let mut snapshot = table.section("snapshot");
+    let judged = detection::judged(table, &mut snapshot, watched);
+    let timeout = timeout(table, judged.interval);
+    let connect_timeout = connect_timeout(table, timeout);
+    let client = client(table, vault, connect_timeout);
+    let credentials = vault.credentials(table).unwrap_or_default();
+    let url = table
+        .parsed("health_path", "\"/health/debug\"", "a path in quotes", |path| beneath(base, path))
+        .or_else(|| beneath(base, HEALTH_PATH).ok())
+        .flatten();
+    let body_limit = table.size("body_limit", ByteSize::mib(1), ByteSize::new(1024)..=ByteSize::mib(64));
+    let pointers = pointers(table);
+    let capture = snapshot::read(&mut snapshot, vault, base, &judged, (&client, &credentials));
+    snapshot.finish();
+    let probe = url.map(|url| probe::Options {
+        url,
+        credentials,
+        client,
+        timeout,
+        body_limit,
+        pointers,
+        gauges: gauges.into_iter().map(|gauge| (gauge.rule.name, gauge.pointer)).collect(),
+    });
+    let down_after = table.count("down_after", 3, 1..=1000);
+    Settings { labels, group, probe, leak: detection::read(table, judged), capture, down_after }
+}
+
+/// A poll that takes longer than the interval would be late for the next one.
+fn timeout(table: &mut Table<'_>, interval: Duration) -> Duration {
+    let default = Duration::from_secs(10).min(interval);
+    let timeout = table.duration("timeout", default, Duration::from_millis(10)..=Duration::from_mins(10));
+    if timeout > interval {
+        let problem = format!("must be at most the interval, {}", show_duration(interval));
+        let example = quoted(&show_duration(default));
+        table.contradiction("timeout", "", &["interval"], Wrong::with_example(problem, example));
+    }
+    timeout
+}
+
+fn connect_timeout(table: &mut Table<'_>, timeout: Duration) -> Duration {
+    let default = Duration::from_secs(5).min(timeout);
+    let connect = table.duration("connect_timeout", default, Duration::from_millis(10)..=Duration::from_mins(10));
+    if connect > timeout {
+        let problem = format!("must be at most `timeout`, {}", show_duration(timeout));
+        let example = quoted(&show_duration(default));
+        table.contradiction("connect_timeout", "", &["timeout", "interval"], Wrong::with_example(problem, example));
+    }
+    connect
+}
+
+/// The address of `path` beneath the target's; `None` where there is no address yet.
+pub(super) fn beneath(base: Option<&Url>, path: &str) -> Result<Option<Url>, String> {
+    if !path.starts_with('/') || path.starts_with("//") {
+        return Err("must be a path that starts with a single `/`".to_owned());
+    }
+    let Some(base) = base else {
+        return parse_url(&format!("http://localhost{path}")).map(|_| None);
+    };
+    let mut url = base.clone();
+    url.set_query(None);
+    parse_url(&format!("{}{path}", url.as_str().trim_end_matches('/'))).map(Some)
+}
+
+pub(super) fn labels(table: &mut Table<'_>) -> Labels {
+    const LONGEST: usize = 256;
+    let mut labels = Labels::new();
+    for (name, found) in table.entries("labels") {
+        let starts_well = name.chars().next().is_some_and(|first| first.is_ascii_alphabetic());
+        let spelled_well = name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let wrong = |problem: &str| Wrong::with_example(problem, "{ team = \"payments\" }");
+        match found.value.as_str() {
+            _ if !(starts_well && spelled_well) => table.blame(
+                &found,
+                wrong("is no name for a label: 1 to 64 of letters, digits and `_`, starting with a letter"),
+            ),
+            Some(text) if text.len() <= LONGEST && !text.chars().any(char::is_control) => {
+                labels.insert(name, text.to_owned());
+            }
+            Some(_) => table.blame(&found, wrong("must be at most 256 bytes without control characters")),
+            None => table.blame(&found, wrong(&format!("must be text in quotes{}", found.instead()))),
+        }
+    }
+    labels
+}
+
+/// `fields = { heapUsed = "/data/memory/heap" }`.
+fn pointers(table: &mut Table<'_>) -> BTreeMap<String, String> {
+    let mut pointers = BTreeMap::new();
+    for (name, found) in table.entries("fields") {
+        match field(&name, &found) {
+            Ok(pointer) => drop(pointers.insert(name, pointer)),
+            Err(wrong) => table.blame(&found, wrong),
+        }
+    }
+    pointers
+}
+
+fn field(name: &str, found: &Found<'_>) -> Result<String, Wrong> {
+    let wrong = |problem: String| Wrong::with_example(problem, "{ heapUsed = \"/data/memory/heap\" }");
+    if Field::named(name).is_none() {
+        let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
+        return Err(wrong(format!("is no field of a health body; known are {}", names.join(", "))));
+    }
+    let text =
+        found.value.as_str().ok_or_else(|| wrong(format!("must be a JSON pointer in quotes{}", found.instead())))?;
+    pointer(text).map_err(wrong)
+}
+
+/// A JSON pointer (RFC 6901) to a member: `/data/memory/heap`.
+fn pointer(text: &str) -> Result<String, String> {
+    let mut after_tildes = text.split('~').skip(1);
+    let escaped_well = after_tildes.all(|rest| rest.starts_with(['0', '1']));
+    if text.starts_with('/') && escaped_well {
+        Ok(text.to_owned())
+    } else {
+        Err("must be a JSON pointer: each step after a `/`, with `~0` for `~` and `~1` for `/`".to_owned())
+    }
+}
+
+struct Gauge {
+    rule: leak::GaugeRule,
+    pointer: String,
+}
+
+/// `gauges = [{ name = "listeners", pointer = "/process/listeners", maximum = 10 }]`.
+fn gauges(table: &mut Table<'_>) -> Vec<Gauge> {
+    let mut taken = BTreeSet::new();
+    let mut gauges = Vec::new();
+    for mut row in table.rows("gauges", "name") {
+        let name = row.parsed("name", "\"listeners\"", "a name in quotes", |text| {
+            let name = TargetName::new(text).map_err(|error| error.to_string())?;
+            let fresh = taken.insert(name.clone());
+            if fresh { Ok(name.to_string()) } else { Err("names two gauges of this target".to_owned()) }
+        });
+        let example = "\"/process/listeners\"";
+        let place = row.parsed("pointer", example, "a JSON pointer in quotes", pointer);
+        for (key, example) in [("name", "\"listeners\""), ("pointer", example)] {
+            if row.find(key).is_none() {
+                row.missing(key, example);
+            }
+        }
+        let maximum = row.maybe_number("maximum", 10.0, f64::MIN..=f64::MAX);
+        let growth = row.flag("growth", false);
+        if maximum.is_none() && !growth && row.find("maximum").is_none() {
+            row.missing("maximum", "10");
+        }
+        row.finish();
+        if let (Some(name), Some(pointer)) = (name, place) {
+            gauges.push(Gauge { rule: leak::GaugeRule { name, maximum, growth }, pointer });
+        }
+    }
+    gauges
+}

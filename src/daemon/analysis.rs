@@ -1,0 +1,162 @@
+//! The comparison of a pair, in a process of its own: its memory limit and low priority keep a huge or hostile
+//! snapshot from hurting the watchdog or its neighbours.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Resource, Rlimit};
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, Command};
+
+use crate::alert::message::Culprit;
+use crate::clock::Timestamp;
+use crate::daemon::clock::Clock;
+use crate::heap::report::{self, Report};
+use crate::target::TargetName;
+use crate::units::ByteSize;
+
+/// How a comparison is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The heapwatch executable.
+    pub executable: PathBuf,
+    /// Longest time for one comparison.
+    pub timeout: Duration,
+    /// Address space of the process.
+    pub memory: ByteSize,
+}
+
+/// How a comparison ended.
+#[derive(Debug)]
+pub struct Analysis {
+    /// Whose heap it is.
+    pub target: TargetName,
+    /// Name of the second snapshot, beside which the result is kept.
+    pub snapshot: String,
+    /// When it was over.
+    pub at: Timestamp,
+    /// What it found, as data and as it was printed, or why not.
+    pub outcome: Result<(Report, String), AnalysisError>,
+}
+
+/// Why there is no comparison.
+#[derive(Debug, thiserror::Error)]
+pub enum AnalysisError {
+    /// The process could not be started or waited for.
+    #[error("the analysis could not be run")]
+    Run(#[from] std::io::Error),
+    /// It ran too long.
+    #[error("the analysis took longer than {}", humantime::format_duration(*.0))]
+    Timeout(Duration),
+    /// It ended in failure, most likely at its memory limit.
+    #[error("the analysis ended with {status}: {says}")]
+    Failed {
+        /// The exit status.
+        status: std::process::ExitStatus,
+        /// The end of what it wrote to stderr.
+        says: String,
+    },
+    /// It printed something else than a report.
+    #[error("the analysis printed no report")]
+    Output(#[from] serde_json::Error),
+}
+
+/// Most of a report that is read: names in a heap may be many, but a report lists only the worst.
+const REPORT_LIMIT: u64 = 64 << 20;
+/// Most of the error text that is read.
+const ERROR_LIMIT: u64 = 4 << 10;
+
+/// Compares two snapshots. Dropping the future kills the process.
+pub(super) async fn run(
+    options: Options,
+    target: TargetName,
+    snapshot: String,
+    pair: (PathBuf, PathBuf),
+    clock: Clock,
+) -> Analysis {
+    let outcome = compare(&options, &pair.0, &pair.1).await;
+    Analysis { target, snapshot, at: clock.now(), outcome }
+}
+
+async fn compare(options: &Options, before: &Path, after: &Path) -> Result<(Report, String), AnalysisError> {
+    let mut child = Command::new(&options.executable)
+        .args(["heap", "diff", "--json"])
+        .args([before, after])
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    restrain(&child, options.memory);
+    let finished = tokio::time::timeout(options.timeout, collect(&mut child)).await;
+    let (status, printed, says) = finished.map_err(|_| AnalysisError::Timeout(options.timeout))??;
+    if !status.success() {
+        return Err(AnalysisError::Failed { status, says });
+    }
+    Ok((serde_json::from_str(&printed)?, printed))
+}
+
+/// Lowest priority and a bound on memory. Where the system refuses either, the comparison still runs.
+fn restrain(child: &Child, memory: ByteSize) {
+    /// The lowest priority there is.
+    const NICEST: i32 = 19;
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let Some(pid) = pid else { return };
+    let bound = Rlimit { current: Some(memory.bytes()), maximum: Some(memory.bytes()) };
+    rustix::process::prlimit(Some(pid), Resource::As, bound).ok();
+    rustix::process::setpriority_process(Some(pid), NICEST).ok();
+}
+
+async fn collect(child: &mut Child) -> std::io::Result<(std::process::ExitStatus, String, String)> {
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (printed, says) = tokio::join!(read_some(stdout, REPORT_LIMIT), read_some(stderr, ERROR_LIMIT));
+    let status = child.wait().await?;
+    Ok((status, printed?, says?.trim().to_owned()))
+}
+
+async fn read_some(pipe: Option<impl tokio::io::AsyncRead + Unpin>, limit: u64) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        let mut capped = pipe.take(limit);
+        capped.read_to_end(&mut bytes).await?;
+        // What is beyond the cap is read and dropped, so that the writer is never stuck on a full pipe.
+        tokio::io::copy(&mut capped.into_inner(), &mut tokio::io::sink()).await?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What an alert shows of a report: the most guilty few.
+pub(super) fn culprits(report: &Report) -> Vec<Culprit> {
+    /// More than these would bury the first one.
+    const MOST_SHOWN: usize = 5;
+    report.culprits.iter().take(MOST_SHOWN).map(culprit).collect()
+}
+
+/// The comparison as a person reads it, for the file beside the snapshots.
+pub(super) fn text(report: &Report) -> String {
+    let mut lines = vec![report.headline.clone()];
+    for found in &report.culprits {
+        lines.push(format!("\n{}", found.headline));
+        lines.extend(found.path.iter().map(|step| format!("    {} {} @{}", step.edge, step.node, step.id)));
+        lines.extend(found.caution.iter().map(|caution| format!("    but: {caution}")));
+    }
+    lines.extend(report.notes.iter().map(|note| format!("\nnote: {note}")));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn culprit(found: &report::Culprit) -> Culprit {
+    let location = found.location.as_ref().map(|at| format!("{}:{}:{}", at.script, at.line, at.column));
+    Culprit {
+        headline: found.headline.clone(),
+        class: found.class.clone(),
+        function: (!found.function.is_empty()).then(|| found.function.clone()),
+        location,
+        held_by: found.held_by.clone(),
+        count_delta: found.count_delta,
+        retained_delta: found.retained_delta,
+        share_of_growth: found.share_of_growth,
+    }
+}

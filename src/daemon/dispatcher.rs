@@ -1,0 +1,263 @@
+//! The dispatcher: one loop that takes every decision, in order.
+//!
+//! Watchers, captures, analyses, deliveries and people send it events. It decides what is said and what is captured,
+//! writes what must not be lost in one transaction, and only then acts on it.
+
+mod adoption;
+mod aftermath;
+mod captures;
+mod care;
+mod evidence;
+mod housekeeping;
+mod lanes;
+mod news;
+mod outgoing;
+mod requests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::alert::Channel;
+use crate::clock::Timestamp;
+use crate::config::{AlertOptions, Limits, Target};
+use crate::daemon::analysis;
+use crate::daemon::clock::Clock;
+use crate::daemon::event::Event;
+use crate::daemon::ledger::{Ledger, Write};
+use crate::daemon::metrics::Metrics;
+use crate::daemon::notify;
+use crate::daemon::watcher::Command;
+use crate::leak::verdict::State;
+use crate::retention::Policy;
+use crate::status::board::Board;
+use crate::store::snapshots::SnapshotDir;
+use crate::store::{Keep, Store};
+use crate::target::TargetName;
+
+use care::Care;
+use lanes::Lane;
+
+/// Keys under which a target's documents are kept.
+pub(super) const DETECTOR_KEY: &str = "detector";
+const CARE_KEY: &str = "care";
+
+/// What the dispatcher works with.
+#[derive(Debug)]
+pub(super) struct Tools {
+    pub(super) clock: Clock,
+    pub(super) board: Board,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) store: Arc<Store>,
+    pub(super) directory: SnapshotDir,
+    /// Where tasks report to: the dispatcher's own queue.
+    pub(super) events: mpsc::Sender<Event>,
+    /// Where requests to reload go, with the place for the answer.
+    pub(super) reloads: mpsc::Sender<oneshot::Sender<Result<(), String>>>,
+}
+
+/// The configuration that the dispatcher goes by, apart from the targets.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) limits: Limits,
+    pub(super) alerts: AlertOptions,
+    pub(super) retention: Policy,
+    pub(super) analysis: analysis::Options,
+    /// Time between two looks at what is due.
+    pub(super) tick: Duration,
+    /// Time between two rounds of housekeeping on disk.
+    pub(super) housekeeping: Duration,
+    /// How long a stop may spend on deliveries.
+    pub(super) stop_timeout: Duration,
+}
+
+/// Orders from the assembly, outside the stream of events: they come with a new configuration.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Look after this target, or go on with a changed one.
+    Adopt { target: Arc<Target>, commands: mpsc::Sender<Command> },
+    /// This target is no longer configured.
+    Release(TargetName),
+    /// Go by these rules and channels from now on.
+    Govern { rules: Box<Rules>, channels: Vec<Channel> },
+}
+
+/// The loop and its state.
+#[derive(Debug)]
+pub(super) struct Dispatcher {
+    tools: Tools,
+    rules: Rules,
+    ledger: Ledger,
+    cares: BTreeMap<TargetName, Care>,
+    lanes: BTreeMap<String, Lane>,
+    captures: JoinSet<()>,
+    analyses: JoinSet<()>,
+    deliveries: JoinSet<()>,
+    housekeeping: JoinSet<()>,
+    housekept: Timestamp,
+    status_line: String,
+}
+
+/// What one event gives rise to: written first, in one transaction.
+#[derive(Debug, Default)]
+struct Batch {
+    writes: Vec<Write>,
+    touched: BTreeSet<TargetName>,
+}
+
+impl Dispatcher {
+    pub(super) fn new(tools: Tools, rules: Rules) -> Self {
+        let ledger = Ledger::new(Arc::clone(&tools.store), Arc::clone(&tools.metrics));
+        let housekept = tools.clock.now();
+        Self {
+            tools,
+            rules,
+            ledger,
+            cares: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            captures: JoinSet::new(),
+            analyses: JoinSet::new(),
+            deliveries: JoinSet::new(),
+            housekeeping: JoinSet::new(),
+            housekept,
+            status_line: String::new(),
+        }
+    }
+
+    /// Runs until `stop`, then drains: what watchers still report is taken in, and deliveries get a few seconds.
+    pub(super) async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Event>,
+        mut orders: mpsc::Receiver<Order>,
+        stop: CancellationToken,
+    ) {
+        let mut ticks = tokio::time::interval(self.rules.tick);
+        // A late tick has looked at everything; catching up would look at the same again.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            // Each branch is cancel-safe: a token, two channels' receives and an interval.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(order) = orders.recv() => self.on_order(order).await,
+                Some(event) = events.recv() => self.on_event(event).await,
+                _ = ticks.tick() => self.on_tick().await,
+            }
+            self.pump();
+        }
+        self.drain(events).await;
+    }
+
+    async fn on_order(&mut self, order: Order) {
+        match order {
+            Order::Adopt { target, commands } => self.adopt(target, commands).await,
+            Order::Release(name) => {
+                self.cares.remove(&name);
+                self.tools.board.remove(&name);
+            }
+            Order::Govern { rules, channels } => {
+                self.rules = *rules;
+                self.open_lanes(channels).await;
+            }
+        }
+    }
+
+    async fn on_event(&mut self, event: Event) {
+        let mut batch = Batch::default();
+        match event {
+            Event::Watch { target, news } => self.on_news(&target, news, &mut batch).await,
+            Event::Captured(finished) => self.on_captured(*finished, &mut batch).await,
+            Event::Analysed(analysis) => self.on_analysed(*analysis, &mut batch).await,
+            Event::Delivered { channel, entry, tried } => {
+                let now = self.tools.clock.now();
+                if let Some(lane) = self.lanes.get_mut(&channel) {
+                    let letters = lane.settle(&entry, tried, now, &self.tools.metrics);
+                    batch.writes.extend(letters.into_iter().map(Write::Letter));
+                }
+            }
+            Event::Asked(request) => self.on_request(request, &mut batch).await,
+        }
+        self.commit(batch).await;
+    }
+
+    async fn on_tick(&mut self) {
+        let now = self.tools.clock.now();
+        let mut batch = Batch::default();
+        self.remind(now, &mut batch);
+        for name in self.cares.keys().cloned().collect::<Vec<_>>() {
+            self.observe_cost(&name, now, &mut batch);
+            self.settle_doubt(&name);
+            self.try_capture(&name, now, &mut batch).await;
+        }
+        for lane in self.lanes.values_mut() {
+            batch.writes.extend(lane.expire(now).into_iter().map(Write::Letter));
+            self.tools.metrics.outbox_depth(lane.name(), lane.owed());
+        }
+        self.start_owed_analyses();
+        if now.since(self.housekept) >= self.rules.housekeeping {
+            self.housekept = now;
+            batch.writes.push(Write::Prune(Keep::default()));
+            self.keep_house();
+        }
+        self.commit(batch).await;
+        self.reap();
+        self.tell_systemd();
+    }
+
+    /// Forgets tasks that have ended.
+    fn reap(&mut self) {
+        for tasks in [&mut self.captures, &mut self.analyses, &mut self.deliveries, &mut self.housekeeping] {
+            while tasks.try_join_next().is_some() {}
+        }
+    }
+
+    fn tell_systemd(&mut self) {
+        notify::watchdog();
+        let targets = self.tools.board.all();
+        let count = |state: State| {
+            targets
+                .iter()
+                .filter(|target| target.watch.verdict.as_ref().is_some_and(|verdict| verdict.state == state))
+                .count()
+        };
+        let (leaking, recovering) = (count(State::Leaking), count(State::Recovering));
+        let silent = targets.iter().filter(|target| target.watch.failed_polls > 0).count();
+        let disk = if self.ledger.is_failing() { "; STATE DATABASE CANNOT BE WRITTEN" } else { "" };
+        let line = format!(
+            "watching {} targets: {leaking} leaking, {recovering} recovering, {silent} not answering{disk}",
+            targets.len()
+        );
+        if line != self.status_line {
+            notify::status(&line);
+            self.status_line = line;
+        }
+    }
+
+    /// After the stop signal: captures and analyses end here (their files go with them), reports of the watchers
+    /// are taken in, and what is owed is delivered as far as a few seconds reach.
+    async fn drain(mut self, mut events: mpsc::Receiver<Event>) {
+        self.captures.abort_all();
+        self.analyses.abort_all();
+        let deadline = tokio::time::Instant::now() + self.rules.stop_timeout;
+        while self.lanes.values().any(|lane| lane.owed() > 0) || !events.is_empty() {
+            self.pump();
+            let idle = self.deliveries.is_empty() && events.is_empty();
+            if idle {
+                break;
+            }
+            match tokio::time::timeout_at(deadline, events.recv()).await {
+                Ok(Some(event)) => self.on_event(event).await,
+                Ok(None) | Err(_) => break,
+            }
+            self.reap();
+        }
+        let owed: usize = self.lanes.values().map(Lane::owed).sum();
+        info!(owed, "stopped; {owed} alerts stay in the outbox for the next start");
+    }
+}

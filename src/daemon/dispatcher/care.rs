@@ -1,0 +1,211 @@
+//! What the dispatcher holds of one target: the part that is written to the database, and the part that is not.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::alert::policy::TargetAlerts;
+use crate::capture::download::Capturer;
+use crate::capture::gate::{LearnedCost, Occasion, Situation};
+use crate::clock::Timestamp;
+use crate::config::Target;
+use crate::daemon::watcher::Command;
+use crate::leak::event::PairPart;
+use crate::leak::verdict::State;
+use crate::status::{CareStatus, EpisodeStatus, WaitingCapture, WatchStatus};
+use crate::store::record::Disarmed;
+
+/// Attempts count against the budget for this long.
+pub(super) const BUDGET_WINDOW: Duration = Duration::from_hours(24);
+
+/// Everything about one target.
+#[derive(Debug)]
+pub(super) struct Care {
+    pub(super) target: Arc<Target>,
+    pub(super) capturer: Option<Arc<Capturer>>,
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) memory: Memory,
+    pub(super) attempts: Vec<Timestamp>,
+    pub(super) disarmed: Option<Disarmed>,
+    pub(super) running: Option<Running>,
+    pub(super) doubt: Option<Timestamp>,
+    /// The comparison of its pair runs.
+    pub(super) analysing: bool,
+    pub(super) settling: Option<Settling>,
+}
+
+/// What survives a kill, as JSON in the database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Memory {
+    /// What has been said, and the open episode.
+    pub(super) alerts: TargetAlerts,
+    /// When that episode was confirmed.
+    pub(super) confirmed: Option<Timestamp>,
+    /// The pair being taken in this life.
+    pub(super) pair: Option<Pair>,
+    /// The capture that is due.
+    pub(super) wanted: Option<Wanted>,
+    /// When the last pair was complete.
+    pub(super) last_pair: Option<Timestamp>,
+    /// What a capture of this target costs.
+    pub(super) learned: Option<LearnedCost>,
+    /// Names of the open episode's snapshots, oldest first.
+    pub(super) snapshots: Vec<String>,
+    /// The pair whose comparison is owed.
+    pub(super) to_analyse: Option<(Kept, Kept)>,
+    /// The first culprit, as one line.
+    pub(super) culprit: Option<String>,
+    /// Likely kills of the last 7 days, as the last restart reported them.
+    pub(super) kills_this_week: u32,
+}
+
+/// Two snapshots of one life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Pair {
+    pub(super) id: String,
+    pub(super) first: Option<Kept>,
+}
+
+/// A snapshot on disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+}
+
+/// A capture that is due.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Wanted {
+    pub(super) part: PairPart,
+    pub(super) since: Timestamp,
+    /// Not before this time, after a failure.
+    pub(super) not_before: Timestamp,
+    /// Rules that have said no already, so that nobody is told twice.
+    pub(super) told: Vec<String>,
+    /// What they say, with their numbers.
+    pub(super) refusals: Vec<String>,
+}
+
+/// A capture that runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Running {
+    pub(super) part: PairPart,
+    pub(super) began: Timestamp,
+    pub(super) heap_used: Option<u64>,
+    pub(super) rss: Option<u64>,
+    /// The process was seen to have restarted since.
+    pub(super) died: bool,
+}
+
+/// The polls right after a capture, which show what it has cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settling {
+    pub(super) heap_used: u64,
+    pub(super) rss_before: u64,
+    pub(super) rss_peak: u64,
+    /// Polls counted when the capture ended.
+    pub(super) polls_before: u64,
+}
+
+impl Memory {
+    pub(super) fn new(target: &Target) -> Self {
+        Self {
+            alerts: TargetAlerts::new(target.name.clone(), target.labels.clone()),
+            confirmed: None,
+            pair: None,
+            wanted: None,
+            last_pair: None,
+            learned: None,
+            snapshots: Vec::new(),
+            to_analyse: None,
+            culprit: None,
+            kills_this_week: 0,
+        }
+    }
+
+    /// Marks a capture as due.
+    pub(super) fn want(&mut self, part: PairPart, at: Timestamp) {
+        self.wanted = Some(Wanted { part, since: at, not_before: at, told: Vec::new(), refusals: Vec::new() });
+    }
+
+    /// A new life: a pair is of one life, so what was begun is begun anew when it is due again.
+    pub(super) fn begin_life(&mut self) {
+        self.pair = None;
+        self.wanted = None;
+    }
+
+    /// An episode begins.
+    pub(super) fn begin_episode(&mut self, at: Timestamp) {
+        self.confirmed = Some(at);
+        self.snapshots.clear();
+        self.culprit = None;
+    }
+
+    /// The episode is over; captures that were due for it are no more.
+    pub(super) fn end_episode(&mut self) {
+        self.confirmed = None;
+        self.pair = None;
+        self.wanted = None;
+    }
+}
+
+impl Care {
+    /// Drops attempts that no longer count.
+    pub(super) fn forget_old_attempts(&mut self, now: Timestamp) {
+        self.attempts.retain(|at| now.since(*at) < BUDGET_WINDOW);
+    }
+
+    /// What the gate is asked about this target itself; what runs elsewhere is the caller's to fill in.
+    pub(super) fn situation(&self, part: PairPart, by_person: bool, watch: &WatchStatus) -> Situation {
+        let sample = watch.sample.as_ref();
+        let second = part == PairPart::Second && self.memory.pair.as_ref().is_some_and(|pair| pair.first.is_some());
+        Situation {
+            heap_used: sample.and_then(|sample| sample.heap_used),
+            rss: sample.and_then(|sample| sample.rss),
+            reported_limit: sample.and_then(|sample| sample.memory_limit),
+            learned_cost: self.memory.learned,
+            free_disk: None,
+            last_pair: self.memory.last_pair,
+            captures_last_day: u32::try_from(self.attempts.len()).unwrap_or(u32::MAX),
+            healthy_polls: watch.healthy_polls,
+            warming_up: watch.verdict.as_ref().is_none_or(|verdict| verdict.state == State::WarmingUp),
+            disarmed: self.disarmed.as_ref().map(|disarmed| disarmed.why.clone()),
+            group_busy: false,
+            running: 0,
+            max_running: usize::MAX,
+            occasion: match (by_person, second) {
+                (true, _) => Occasion::Person,
+                (false, true) => Occasion::CompletesPair,
+                (false, false) => Occasion::Detected,
+            },
+        }
+    }
+
+    /// What pages and API show of it.
+    pub(super) fn status(&self) -> CareStatus {
+        let memory = &self.memory;
+        let episode = memory.alerts.episode().map(|id| EpisodeStatus {
+            id: id.to_owned(),
+            confirmed: memory.confirmed.unwrap_or(Timestamp::from_unix_ms(0)),
+            snapshots: memory.snapshots.clone(),
+            culprit: memory.culprit.clone(),
+        });
+        let waiting = memory.wanted.as_ref().filter(|_| self.running.is_none()).map(|wanted| WaitingCapture {
+            part: wanted.part,
+            since: wanted.since,
+            refusals: wanted.refusals.clone(),
+        });
+        CareStatus {
+            episode,
+            capturing: self.running.map(|running| running.part),
+            waiting,
+            disarmed: self.disarmed.as_ref().map(|disarmed| disarmed.why.clone()),
+            captures_last_day: u32::try_from(self.attempts.len()).unwrap_or(u32::MAX),
+            daily_budget: self.target.capture.as_ref().map_or(0, |capture| capture.gate.daily_budget),
+            kills_this_week: memory.kills_this_week,
+        }
+    }
+}

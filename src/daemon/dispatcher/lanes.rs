@@ -1,0 +1,163 @@
+//! Lanes: one a channel, each with what it is owed and at most one attempt under way, so that a slow receiver
+//! delays nobody else.
+
+use std::sync::Arc;
+
+use tracing::{error, info, warn};
+
+use crate::alert::channel::{Delivery, Origin, Sender, SetupError};
+use crate::alert::message::Alert;
+use crate::alert::outbox::{self, Entry, EntryState, Next, Outbox, Outcome};
+use crate::alert::{Channel, ChannelKind};
+use crate::clock::Timestamp;
+use crate::daemon::event::{Event, Tried};
+use crate::daemon::metrics::Metrics;
+use crate::errors;
+use crate::store::record::{Letter, LetterState};
+
+/// One channel's lane.
+#[derive(Debug)]
+pub(super) struct Lane {
+    sender: Arc<Sender>,
+    outbox: Outbox,
+    in_flight: bool,
+    broken: bool,
+}
+
+impl Lane {
+    /// A lane that goes on with what an earlier run left in the database.
+    pub(super) fn open(channel: Channel, options: outbox::Options, left: &[Letter]) -> Result<Self, SetupError> {
+        let entries = left.iter().filter_map(read_letter).collect();
+        let outbox = Outbox::new(&channel.name, options, entries);
+        let sender = Arc::new(Sender::new(channel, origin())?);
+        Ok(Self { sender, outbox, in_flight: false, broken: false })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.sender.channel().name
+    }
+
+    /// Whether the channel is told of this alert. The log is told everything.
+    pub(super) fn wants(&self, alert: &Alert, notify: bool) -> bool {
+        let channel = self.sender.channel();
+        (notify || matches!(channel.kind, ChannelKind::Log)) && channel.wants(alert)
+    }
+
+    /// Puts an alert into the outbox; the letters are to be written before the next [`Lane::pump`].
+    pub(super) fn push(&mut self, alert: Alert, now: Timestamp) -> Vec<Letter> {
+        self.outbox.push(alert, now).iter().map(write_letter).collect()
+    }
+
+    /// The attempt to start now, if one is due.
+    pub(super) fn pump(&mut self, now: Timestamp) -> Option<Attempt> {
+        if self.in_flight {
+            return None;
+        }
+        let Next::Send(entry) = self.outbox.next(now) else { return None };
+        let delivery = Delivery { now, attempt: entry.attempts + 1, opened_with: self.outbox.opened_with(entry) };
+        let attempt = Attempt { sender: Arc::clone(&self.sender), entry: entry.clone(), delivery };
+        self.in_flight = true;
+        Some(attempt)
+    }
+
+    /// Takes in how an attempt ended; the letters are to be written.
+    pub(super) fn settle(&mut self, id: &str, tried: Tried, now: Timestamp, metrics: &Metrics) -> Vec<Letter> {
+        self.in_flight = false;
+        let name = self.sender.channel().name.clone();
+        match &tried {
+            Ok(_) => metrics.notified(&name),
+            Err(failure) => {
+                metrics.notification_failed(&name, failure.reason());
+                let why = errors::one_line(failure);
+                warn!(channel = %name, alert = %id, reason = failure.reason(), "alert not delivered to {name}: {why}");
+            }
+        }
+        let outcome = match tried {
+            Ok(receipt) => Outcome::Taken(receipt),
+            Err(failure) => Outcome::Failed { disposition: failure.disposition(), why: errors::one_line(&failure) },
+        };
+        let letters = self.outbox.settle(id, outcome, now, fastrand::f64()).iter().map(write_letter).collect();
+        self.show_state(&name);
+        letters
+    }
+
+    /// Gives up what is too old; the letters are to be written.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Letter> {
+        let given_up = self.outbox.expire(now);
+        for entry in &given_up {
+            let last_error = entry.last_error.as_deref().unwrap_or("never tried");
+            error!(channel = %entry.channel, alert = %entry.id, last_error, "alert {} was not delivered in time and is given up", entry.id);
+        }
+        given_up.iter().map(write_letter).collect()
+    }
+
+    /// How many alerts are owed.
+    pub(super) fn owed(&self) -> usize {
+        self.outbox.waiting().count()
+    }
+
+    fn show_state(&mut self, name: &str) {
+        let now_broken = self.outbox.broken().map(str::to_owned);
+        match (&now_broken, self.broken) {
+            (Some(why), false) => {
+                error!(channel = %name, "channel {name} takes no alerts any more: {why}; mend its configuration and reload");
+            }
+            (None, true) => info!(channel = %name, "channel {name} takes alerts again"),
+            _ => {}
+        }
+        self.broken = now_broken.is_some();
+    }
+}
+
+/// One attempt to deliver.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    sender: Arc<Sender>,
+    entry: Entry,
+    delivery: Delivery,
+}
+
+impl Attempt {
+    /// Sends, and says what came of it.
+    pub(super) async fn run(self) -> Event {
+        let tried = self.sender.send(&self.entry.alert, &self.delivery).await;
+        Event::Delivered { channel: self.entry.channel, entry: self.entry.id, tried }
+    }
+}
+
+/// Who sends: the host's name tells one heapwatch from another.
+fn origin() -> Origin {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Origin { instance: host, url: None }
+}
+
+fn write_letter(entry: &Entry) -> Letter {
+    let (state, trouble) = match &entry.state {
+        EntryState::Waiting | EntryState::Standing { .. } => (LetterState::Pending, entry.last_error.clone()),
+        EntryState::Delivered { .. } | EntryState::Collapsed { .. } => (LetterState::Delivered, None),
+        EntryState::DeadLetter { why, .. } => (LetterState::Dead, Some(why.clone())),
+    };
+    Letter {
+        id: entry.id.clone(),
+        channel: entry.channel.clone(),
+        episode: entry.alert.episode.clone(),
+        sequence: 0,
+        // An entry is plain data with text keys, which JSON can always hold.
+        body: serde_json::to_string(entry).unwrap_or_default(),
+        created: entry.created,
+        attempts: entry.attempts,
+        next_attempt: entry.next_attempt,
+        state,
+        trouble,
+    }
+}
+
+fn read_letter(letter: &Letter) -> Option<Entry> {
+    match serde_json::from_str(&letter.body) {
+        Ok(entry) => Some(entry),
+        Err(problem) => {
+            error!(channel = %letter.channel, alert = %letter.id, error = %problem, "an alert in the state database cannot be read");
+            None
+        }
+    }
+}

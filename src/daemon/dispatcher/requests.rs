@@ -1,0 +1,64 @@
+//! What a person asks for through the API.
+
+use tokio::sync::oneshot;
+use tracing::info;
+
+use super::{Batch, Dispatcher};
+use crate::daemon::ledger::Write;
+use crate::daemon::watcher::Command;
+use crate::leak::Picture;
+use crate::leak::event::PairPart;
+use crate::target::TargetName;
+use crate::web::{Request, SnapshotAnswer};
+
+impl Dispatcher {
+    // Whoever asked may have gone away meanwhile; what was asked for is done all the same.
+    pub(super) async fn on_request(&mut self, request: Request, batch: &mut Batch) {
+        match request {
+            Request::Snapshot { target, reply } => {
+                let answer = self.snapshot_now(&target, batch).await;
+                reply.send(answer).ok();
+            }
+            Request::Rearm { target, reply } => drop(reply.send(self.rearm(&target, batch))),
+            // A reload changes watchers and channels, which are the assembly's to start and stop.
+            Request::Reload { reply } => self.tools.reloads.send(reply).await.unwrap_or_default(),
+            Request::Picture { target, reply } => self.picture(&target, reply).await,
+        }
+    }
+
+    async fn snapshot_now(&mut self, name: &TargetName, batch: &mut Batch) -> SnapshotAnswer {
+        let now = self.tools.clock.now();
+        let has_first = self.cares.get(name).and_then(|care| care.memory.pair.as_ref()?.first.as_ref()).is_some();
+        let part = if has_first { PairPart::Second } else { PairPart::First };
+        match self.ask_gate(name, part, true, now).await {
+            Some(Ok(permit)) => {
+                self.start_capture(name, part, permit, now, batch).await;
+                SnapshotAnswer::Started { part }
+            }
+            Some(Err(refused)) => SnapshotAnswer::Refused {
+                refusals: refused.refusals.iter().map(ToString::to_string).collect(),
+                advice: refused.advice,
+            },
+            None => SnapshotAnswer::Off { why: format!("snapshots of {name} are off in the configuration") },
+        }
+    }
+
+    fn rearm(&mut self, name: &TargetName, batch: &mut Batch) -> bool {
+        let Some(care) = self.cares.get_mut(name) else { return false };
+        care.doubt = None;
+        let was_disarmed = care.disarmed.take().is_some();
+        if was_disarmed {
+            info!(target.name = %name, "captures of {name} are allowed again");
+            batch.touched.insert(name.clone());
+            batch.writes.push(Write::Rearm(name.clone()));
+        }
+        was_disarmed
+    }
+
+    async fn picture(&self, name: &TargetName, reply: oneshot::Sender<Option<Picture>>) {
+        if let Some(care) = self.cares.get(name) {
+            // A watcher that is gone drops the reply, which tells the asker.
+            care.commands.send(Command::Picture(reply)).await.ok();
+        }
+    }
+}

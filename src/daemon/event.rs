@@ -1,0 +1,78 @@
+//! What reaches the dispatcher. Everything that changes a decision comes through this one type, in one order.
+
+use crate::alert::channel::{Receipt, SendError};
+use crate::clock::Timestamp;
+use crate::daemon::analysis::Analysis;
+use crate::daemon::capturing::Finished;
+use crate::leak::{DetectorState, LeakEvent};
+use crate::sample::Sample;
+use crate::target::TargetName;
+use crate::web;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A watcher's news.
+    Watch {
+        /// Of which target.
+        target: TargetName,
+        /// The news itself.
+        news: WatchNews,
+    },
+    /// A capture ended.
+    Captured(Box<Finished>),
+    /// A comparison ended.
+    Analysed(Box<Analysis>),
+    /// An attempt to deliver ended.
+    Delivered {
+        /// Over which channel.
+        channel: String,
+        /// Which outbox entry.
+        entry: String,
+        /// What came of it.
+        tried: Tried,
+    },
+    /// A person asks.
+    Asked(web::Request),
+}
+
+/// How an attempt to deliver ended.
+pub type Tried = Result<Receipt, SendError>;
+
+/// What a watcher reports.
+#[derive(Debug)]
+pub enum WatchNews {
+    /// The detector said something. `state` is what it knows after saying it: both are written together, so that
+    /// a kill in between neither repeats nor forgets it.
+    Changes {
+        /// What changed, in order.
+        changes: Vec<LeakEvent>,
+        /// The detector after it.
+        state: Box<DetectorState>,
+        /// Samples since the last report.
+        samples: Vec<Sample>,
+    },
+    /// Nothing happened for a while; keep what was seen.
+    Checkpoint {
+        /// The detector now.
+        state: Box<DetectorState>,
+        /// Samples since the last report.
+        samples: Vec<Sample>,
+    },
+    /// Polls have failed often enough in a row.
+    Down {
+        /// When the last one failed.
+        at: Timestamp,
+        /// Why.
+        why: String,
+        /// How many in a row.
+        failed_polls: u32,
+    },
+    /// Polls succeed again after [`WatchNews::Down`].
+    Up {
+        /// When.
+        at: Timestamp,
+        /// When the first one had failed.
+        since: Timestamp,
+    },
+}

@@ -1,0 +1,257 @@
+//! The supervisor: starts and ends watchers as the configuration says, and swaps in a new one whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::dispatcher::{DETECTOR_KEY, Order, Rules};
+use super::event::Event;
+use super::metrics::Metrics;
+use super::pings;
+use super::watcher::{Command, Surroundings, Watcher};
+use super::{ANALYSIS_MEMORY, ANALYSIS_TIMEOUT, Launch, ReloadReply, analysis, notify};
+use crate::config::{self, Config, Target};
+use crate::daemon::clock::Clock;
+use crate::errors;
+use crate::http::ShownUrl;
+use crate::leak::DetectorState;
+use crate::status::board::Board;
+use crate::status::{CareStatus, TargetStatus, WatchStatus};
+use crate::store::Store;
+use crate::target::TargetName;
+
+/// Samples a quiet watcher may hold unwritten: at the default interval, five minutes' worth.
+const CHECKPOINT_POLLS: u32 = 10;
+/// The longest a checkpoint waits, for slow intervals.
+const LONGEST_CHECKPOINT: Duration = Duration::from_mins(5);
+/// The dispatcher looks at what is due this often, and four times an interval where targets are polled faster.
+const TICK: Duration = Duration::from_secs(1);
+/// Retention and pruning.
+const HOUSEKEEPING: Duration = Duration::from_mins(10);
+
+/// The loop that follows the configuration.
+#[derive(Debug)]
+pub(super) struct Supervisor {
+    launch: Launch,
+    clock: Clock,
+    board: Board,
+    metrics: Arc<Metrics>,
+    store: Arc<Store>,
+    events: mpsc::Sender<Event>,
+    orders: mpsc::Sender<Order>,
+    stop: CancellationToken,
+    watched: BTreeMap<TargetName, Watched>,
+    watchers: JoinSet<()>,
+    pings: JoinSet<()>,
+    current: Option<Config>,
+}
+
+/// A target that is being watched.
+#[derive(Debug)]
+struct Watched {
+    target: Arc<Target>,
+    commands: mpsc::Sender<Command>,
+    stop: CancellationToken,
+}
+
+impl Supervisor {
+    #[expect(clippy::too_many_arguments, reason = "called once, by the assembly that owns all of these")]
+    pub(super) fn new(
+        launch: Launch,
+        clock: Clock,
+        board: Board,
+        metrics: Arc<Metrics>,
+        store: Arc<Store>,
+        events: mpsc::Sender<Event>,
+        orders: mpsc::Sender<Order>,
+        stop: CancellationToken,
+    ) -> Self {
+        let (watched, watchers, pings) = (BTreeMap::new(), JoinSet::new(), JoinSet::new());
+        Self { launch, clock, board, metrics, store, events, orders, stop, watched, watchers, pings, current: None }
+    }
+
+    /// Serves reloads until the stop signal, then waits for the watchers' last reports.
+    pub(super) async fn run(mut self, mut reloads: mpsc::Receiver<ReloadReply>) {
+        let stop = self.stop.clone();
+        loop {
+            // Both branches are cancel-safe: a token and a channel's receive.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(reply) = reloads.recv() => {
+                    let outcome = self.reload().await;
+                    // Whoever asked may have gone away; the log has said it all the same.
+                    reply.send(outcome).ok();
+                }
+            }
+        }
+        self.pings.shutdown().await;
+        while self.watchers.join_next().await.is_some() {}
+    }
+
+    /// Reads and checks the new configuration whole, then swaps. A bad one changes nothing.
+    async fn reload(&mut self) -> Result<(), String> {
+        let Some(sources) = self.launch.sources.clone() else {
+            return Err("this heapwatch was started without a configuration file".to_owned());
+        };
+        notify::reloading();
+        let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
+        let outcome = match loaded {
+            Ok(Ok(config)) => {
+                self.warn_of_what_needs_a_restart(&config);
+                self.apply(config).await;
+                self.metrics.reloaded(Some(self.clock.now().unix_seconds()));
+                info!(targets = self.watched.len(), "the new configuration is in force");
+                Ok(())
+            }
+            Ok(Err(problems)) => {
+                self.metrics.reloaded(None);
+                error!("the new configuration is refused and the old one stays in force: {problems}");
+                Err(problems.to_string())
+            }
+            Err(_) => Err("heapwatch is stopping".to_owned()),
+        };
+        notify::ready("configuration reloaded");
+        outcome
+    }
+
+    fn warn_of_what_needs_a_restart(&self, config: &Config) {
+        let Some(current) = &self.current else { return };
+        let same = current.state_directory == config.state_directory
+            && current.snapshot_directory == config.snapshot_directory
+            && current.listen == config.listen;
+        if !same {
+            warn!("directories and the listening address stay as they were until heapwatch is restarted");
+        }
+    }
+
+    /// Puts a configuration in force: targets that stay the same are not touched.
+    pub(super) async fn apply(&mut self, config: Config) {
+        let order =
+            Order::Govern { rules: Box::new(rules_of(&config, &self.launch)), channels: config.channels.clone() };
+        self.order(order).await;
+        let wanted: BTreeSet<&TargetName> = config.targets.iter().map(|target| &target.name).collect();
+        let gone: Vec<TargetName> = self.watched.keys().filter(|name| !wanted.contains(name)).cloned().collect();
+        for name in gone {
+            self.release(name).await;
+        }
+        for target in &config.targets {
+            self.watch(Arc::new(target.clone())).await;
+        }
+        self.pings.shutdown().await;
+        for ping in &config.alerts.pings {
+            self.pings.spawn(pings::run(ping.clone(), self.board.clone(), longest_interval(&config)));
+        }
+        self.current = Some(config);
+    }
+
+    async fn release(&mut self, name: TargetName) {
+        if let Some(watched) = self.watched.remove(&name) {
+            watched.stop.cancel();
+            info!(target.name = %name, "{name} is no longer watched; what is known of it is kept");
+        }
+        self.order(Order::Release(name)).await;
+    }
+
+    async fn watch(&mut self, target: Arc<Target>) {
+        let name = target.name.clone();
+        match self.watched.get_mut(&name) {
+            Some(watched) if watched.target.same_as(&target) => {}
+            Some(watched) => {
+                watched.target = Arc::clone(&target);
+                let commands = watched.commands.clone();
+                // A watcher ends only with the daemon, which needs no new configuration then.
+                commands.send(Command::Reconfigure(Box::new((*target).clone()))).await.ok();
+                self.order(Order::Adopt { target, commands }).await;
+            }
+            None => self.begin(target).await,
+        }
+    }
+
+    async fn begin(&mut self, target: Arc<Target>) {
+        /// The dispatcher sends at most a begin and an end at a time; people may ask for pictures besides.
+        const COMMAND_QUEUE: usize = 16;
+        let name = target.name.clone();
+        self.board.put(TargetStatus {
+            name: name.clone(),
+            labels: target.labels.clone(),
+            url: ShownUrl::of(&target.probe.url).to_string(),
+            watch: WatchStatus::default(),
+            care: CareStatus::default(),
+        });
+        let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
+        let stop = self.stop.child_token();
+        let surroundings = Surroundings {
+            clock: self.clock,
+            board: self.board.clone(),
+            events: self.events.clone(),
+            metrics: Arc::clone(&self.metrics),
+            checkpoint: (target.interval * CHECKPOINT_POLLS).min(LONGEST_CHECKPOINT),
+            stop: stop.clone(),
+        };
+        let stored = self.recall(&name).await;
+        self.order(Order::Adopt { target: Arc::clone(&target), commands: commands.clone() }).await;
+        match Watcher::new(Box::new((*target).clone()), stored, command_queue, surroundings) {
+            Ok(watcher) => {
+                self.watchers.spawn(watcher.run());
+                self.watched.insert(name, Watched { target, commands, stop });
+            }
+            Err(problem) => {
+                error!(target.name = %name, error = errors::one_line(&problem), "{name} cannot be watched");
+            }
+        }
+    }
+
+    /// What the detector of this target knew when it was last written.
+    async fn recall(&self, name: &TargetName) -> Option<DetectorState> {
+        let (store, asked) = (Arc::clone(&self.store), name.clone());
+        let read = tokio::task::spawn_blocking(move || store.read(|reader| reader.state(&asked, DETECTOR_KEY))).await;
+        let body = match read {
+            Ok(Ok(body)) => body?,
+            Ok(Err(problem)) => {
+                warn!(target.name = %name, error = errors::one_line(&problem), "the verdict on {name} begins anew");
+                return None;
+            }
+            Err(_) => return None,
+        };
+        match serde_json::from_slice(&body) {
+            Ok(state) => Some(state),
+            Err(problem) => {
+                warn!(target.name = %name, error = %problem, "the verdict on {name} begins anew: what was stored is of another version");
+                None
+            }
+        }
+    }
+
+    async fn order(&self, order: Order) {
+        // Without a dispatcher the daemon is going down.
+        self.orders.send(order).await.ok();
+    }
+}
+
+fn longest_interval(config: &Config) -> Duration {
+    config.targets.iter().map(|target| target.interval).max().unwrap_or(TICK)
+}
+
+/// The dispatcher's part of a configuration.
+pub(super) fn rules_of(config: &Config, launch: &Launch) -> Rules {
+    let shortest = config.targets.iter().map(|target| target.interval).min().unwrap_or(TICK);
+    Rules {
+        limits: config.limits.clone(),
+        alerts: config.alerts.clone(),
+        retention: config.retention.clone(),
+        analysis: analysis::Options {
+            executable: launch.executable.clone(),
+            timeout: ANALYSIS_TIMEOUT,
+            memory: ANALYSIS_MEMORY,
+        },
+        tick: (shortest / 4).clamp(Duration::from_millis(20), TICK),
+        housekeeping: HOUSEKEEPING,
+        stop_timeout: config.stop_timeout,
+    }
+}

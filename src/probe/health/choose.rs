@@ -1,0 +1,155 @@
+//! Which of several members with one field's name is meant.
+//!
+//! The rule, first difference decides: the member in the same object as `heapUsed` (so that all figures tell of one
+//! process); below `memory`, `memoryUsage` or `process`; the shallowest; the one in whole bytes rather than rounded
+//! to a unit; the one with the more usual name; the first in the document. A pointer of the configuration overrides
+//! the search, also where nothing stands at it.
+
+use super::field::{Field, Kind};
+use super::figure::{Outcome, interpret};
+use super::walk::{Candidate, Findings};
+use super::{Found, Gauge, HealthError, Ignored, Mapping, Reading};
+use crate::http;
+
+/// Longest pointer that is shown, in characters.
+const LONGEST_POINTER_SHOWN: usize = 120;
+
+/// The memory figures in the order in which they decide which object tells of the process.
+const ANCHORS: [Field; 4] = [Field::HeapUsed, Field::Rss, Field::HeapTotal, Field::ArrayBuffers];
+
+/// Makes the reading, or says why there is none.
+pub(super) fn choose(findings: Findings, mapping: &Mapping) -> Result<Reading, HealthError> {
+    let Findings { candidates, pointed, gauges, processes, top_names } = findings;
+    let mut chooser = Chooser { home: home_of(&candidates), candidates, reading: Reading::default() };
+    for field in Field::ALL {
+        match mapping.pointers.iter().zip(&pointed).find(|(pointer, _)| pointer.field == field) {
+            Some((pointer, value)) => {
+                let outcome = value.as_ref().map(|scalar| interpret(field, pointer.unit, scalar));
+                let raw = value.as_ref().map(super::figure::Scalar::shown).unwrap_or_default();
+                let absent = || Outcome::Unusable("no plain value stands where the configuration points".into());
+                chooser.settle(
+                    field,
+                    &pointer.at,
+                    raw,
+                    outcome.unwrap_or_else(absent),
+                    "; pointed to by the configuration",
+                )?;
+            }
+            None => chooser.search(field)?,
+        }
+    }
+    let mut reading = chooser.reading;
+    if !reading.found.iter().any(|found| found.field.kind() == Kind::Memory) {
+        return Err(nothing_found(processes, &top_names, &reading.ignored));
+    }
+    reading.gauges = mapping
+        .gauges
+        .iter()
+        .zip(gauges)
+        .map(|((name, pointer), value)| Gauge {
+            name: name.clone(),
+            pointer: pointer.clone(),
+            number: value.and_then(|scalar| scalar.number()).filter(|number| number.is_finite()),
+        })
+        .collect();
+    Ok(reading)
+}
+
+struct Chooser {
+    candidates: Vec<Candidate>,
+    /// Pointer of the object that tells of the process.
+    home: Option<String>,
+    reading: Reading,
+}
+
+impl Chooser {
+    fn search(&mut self, field: Field) -> Result<(), HealthError> {
+        let mut usable = Vec::new();
+        for candidate in self.candidates.iter().filter(|candidate| candidate.field == field) {
+            match self.unusable(candidate) {
+                Some(why) => self.reading.ignored.push(ignored(field, &candidate.pointer, &candidate.raw, why)),
+                None => usable.push(candidate.clone()),
+            }
+        }
+        usable.sort_by_key(|candidate| self.rank(candidate));
+        let mut usable = usable.into_iter();
+        let Some(best) = usable.next() else { return Ok(()) };
+        let others = match usable.next() {
+            Some(next) => format!("; preferred to `{}`", shown_pointer(&next.pointer)),
+            None => String::new(),
+        };
+        self.settle(field, &best.pointer, best.raw, best.outcome, &others)
+    }
+
+    fn unusable(&self, candidate: &Candidate) -> Option<String> {
+        if let Outcome::Unusable(why) = &candidate.outcome {
+            return Some(why.clone());
+        }
+        // The word is too common to be believed anywhere else.
+        let is_believed = candidate.field != Field::External || candidate.is_among_memory || self.is_home(candidate);
+        (!is_believed).then(|| "stands apart from the other memory figures".into())
+    }
+
+    fn is_home(&self, candidate: &Candidate) -> bool {
+        self.home.as_ref() == Some(&candidate.home)
+    }
+
+    /// Smaller is better; sorting is stable, so the order of the document decides last.
+    fn rank(&self, candidate: &Candidate) -> (bool, bool, usize, bool, usize) {
+        (!self.is_home(candidate), !candidate.is_among_memory, candidate.depth, is_rounded(candidate), candidate.place)
+    }
+
+    fn settle(&mut self, field: Field, at: &str, raw: String, outcome: Outcome, note: &str) -> Result<(), HealthError> {
+        let pointer = shown_pointer(at);
+        match outcome {
+            Outcome::Figure { figure, understood, .. } => {
+                self.reading.found.push(Found { field, pointer, raw, figure, understood: understood + note });
+            }
+            // Verdict and safety gate stand on these two: who reports nonsense in them is not believed in the rest.
+            Outcome::Absurd if matches!(field, Field::HeapUsed | Field::Rss) => {
+                return Err(HealthError::AbsurdNumber { field, pointer, raw });
+            }
+            Outcome::Absurd => {
+                let why = "cannot be true: negative or larger than 8 PiB".into();
+                self.reading.ignored.push(ignored(field, at, &raw, why));
+            }
+            Outcome::Unusable(why) => self.reading.ignored.push(ignored(field, at, &raw, why)),
+        }
+        Ok(())
+    }
+}
+
+fn home_of(candidates: &[Candidate]) -> Option<String> {
+    ANCHORS.into_iter().find_map(|field| {
+        let usable =
+            candidates.iter().filter(|known| known.field == field && !matches!(known.outcome, Outcome::Unusable(_)));
+        usable
+            .min_by_key(|known| (!known.is_among_memory, known.depth, is_rounded(known), known.place))
+            .map(|best| best.home.clone())
+    })
+}
+
+fn is_rounded(candidate: &Candidate) -> bool {
+    matches!(candidate.outcome, Outcome::Figure { is_rounded: true, .. })
+}
+
+fn ignored(field: Field, pointer: &str, raw: &str, reason: String) -> Ignored {
+    Ignored { field, pointer: shown_pointer(pointer), raw: raw.to_owned(), reason }
+}
+
+fn shown_pointer(pointer: &str) -> String {
+    http::excerpt(pointer, LONGEST_POINTER_SHOWN)
+}
+
+fn nothing_found(processes: usize, top_names: &[String], ignored: &[Ignored]) -> HealthError {
+    if processes > 0 {
+        return HealthError::SeveralProcesses { count: processes };
+    }
+    let memory = ignored.iter().find(|ignored| ignored.field.kind() == Kind::Memory);
+    let hint = match memory {
+        Some(Ignored { pointer, raw, reason, .. }) => format!("`{pointer}` is {raw}: {reason}"),
+        None if top_names.is_empty() => "the body has no named members".into(),
+        None => format!("the body has {}", top_names.join(", ")),
+    };
+    HealthError::NoMemoryFields { hint }
+}

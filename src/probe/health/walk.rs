@@ -1,0 +1,259 @@
+//! One pass over the JSON text that keeps only what carries a known name or stands at a configured pointer.
+//!
+//! No tree is built: memory stays at the depth of the document (`serde_json` refuses more than 128 levels) and a fixed
+//! number of candidates, whatever the body holds.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::Mapping;
+use super::field::{Field, Kind};
+use super::figure::{Outcome, Scalar, interpret};
+use super::names::{self, Name};
+
+/// More members with names of fields than this are not looked at.
+const MOST_CANDIDATES: usize = 64;
+/// Members whose pointer is longer are not looked at.
+const LONGEST_POINTER: usize = 512;
+/// Members of the top level to tell of, where nothing better is known.
+const MOST_TOP_NAMES: usize = 8;
+
+/// A member that carries the name of a field.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) field: Field,
+    /// JSON pointer of the member.
+    pub(super) pointer: String,
+    /// JSON pointer of the object that the name stands in.
+    pub(super) home: String,
+    pub(super) raw: String,
+    pub(super) outcome: Outcome,
+    /// Place of its name among the field's names.
+    pub(super) place: usize,
+    pub(super) depth: usize,
+    pub(super) is_among_memory: bool,
+}
+
+/// What one pass found.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// Members found by name, in the order of the document.
+    pub(super) candidates: Vec<Candidate>,
+    /// Values at the pointers of the mapping, in its order.
+    pub(super) pointed: Vec<Option<Scalar>>,
+    /// Values at the pointers of the gauges, in their order.
+    pub(super) gauges: Vec<Option<Scalar>>,
+    /// Elements of arrays, or members named by a number, that hold memory figures.
+    pub(super) processes: usize,
+    /// Names of the top level.
+    pub(super) top_names: Vec<String>,
+}
+
+/// Reads the body once.
+pub(super) fn walk(body: &[u8], mapping: &Mapping) -> Result<Findings, serde_json::Error> {
+    // Some frameworks of other languages write a byte order mark, which JSON forbids and everybody skips.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let mut walker = Walker {
+        pointed: mapping.pointers.iter().map(|pointer| tokens(&pointer.at)).collect(),
+        gauges: mapping.gauges.iter().map(|(_, at)| tokens(at)).collect(),
+        findings: Findings {
+            pointed: vec![None; mapping.pointers.len()],
+            gauges: vec![None; mapping.gauges.len()],
+            ..Findings::default()
+        },
+        path: Vec::new(),
+        memory_in_elements: 0,
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    (&mut walker).deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(walker.findings)
+}
+
+/// The reference tokens of a JSON pointer; `None` where it is none.
+fn tokens(pointer: &str) -> Option<Vec<String>> {
+    let rest = match pointer.strip_prefix('/') {
+        Some(rest) => rest,
+        None if pointer.is_empty() => return Some(Vec::new()),
+        None => return None,
+    };
+    Some(rest.split('/').map(|token| token.replace("~1", "/").replace("~0", "~")).collect())
+}
+
+struct Walker {
+    pointed: Vec<Option<Vec<String>>>,
+    gauges: Vec<Option<Vec<String>>>,
+    findings: Findings,
+    path: Vec<Step>,
+    /// Memory figures seen so far inside elements.
+    memory_in_elements: usize,
+}
+
+/// One member of the path from the top to the present value.
+struct Step {
+    key: String,
+    plain: String,
+    /// One of several alike: an element of an array, or a member named by a number (a worker's id).
+    is_element: bool,
+}
+
+impl Walker {
+    fn enter<E>(
+        &mut self,
+        key: String,
+        in_array: bool,
+        visit: impl FnOnce(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let is_element = in_array || (!key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_outermost = is_element && !self.path.iter().any(|step| step.is_element);
+        let before = self.memory_in_elements;
+        self.path.push(Step { plain: names::plain(&key), key, is_element });
+        visit(self)?;
+        self.path.pop();
+        if is_outermost && self.memory_in_elements > before {
+            self.findings.processes += 1;
+        }
+        Ok(())
+    }
+
+    fn on_scalar(&mut self, scalar: &Scalar) {
+        let path = &self.path;
+        let stands_here = |tokens: &Option<Vec<String>>| {
+            tokens.as_ref().is_some_and(|tokens| {
+                tokens.len() == path.len() && tokens.iter().zip(path).all(|(token, step)| *token == step.key)
+            })
+        };
+        // A repeated member replaces the one before, as in JSON.parse.
+        for (tokens, value) in self.pointed.iter().zip(&mut self.findings.pointed) {
+            if stands_here(tokens) {
+                *value = Some(scalar.clone());
+            }
+        }
+        for (tokens, value) in self.gauges.iter().zip(&mut self.findings.gauges) {
+            if stands_here(tokens) {
+                *value = Some(scalar.clone());
+            }
+        }
+        self.look_for_name(scalar);
+    }
+
+    fn look_for_name(&mut self, scalar: &Scalar) {
+        // A name is never spread over elements.
+        let last_element = self.path.iter().rposition(|step| step.is_element);
+        let plain: Vec<&str> = self.path.iter().map(|step| step.plain.as_str()).collect();
+        let own = plain.get(last_element.map_or(0, |at| at + 1)..).unwrap_or_default();
+        let Some(name) = names::recognise(own) else { return };
+        if last_element.is_some() {
+            if name.field.kind() == Kind::Memory {
+                self.memory_in_elements += 1;
+            }
+            return;
+        }
+        let parents = plain.get(..plain.len() - name.members).unwrap_or_default();
+        let outcome = match names::out_of_place(name.field, parents) {
+            Some(parent) => Outcome::Unusable(format!("stands under `{parent}`, so it is not the present process")),
+            None => interpret(name.field, name.unit, scalar),
+        };
+        let is_among_memory = names::is_among_memory(plain.get(..plain.len() - 1).unwrap_or_default());
+        self.keep(name, scalar, outcome, is_among_memory);
+    }
+
+    fn keep(&mut self, name: Name, scalar: &Scalar, outcome: Outcome, is_among_memory: bool) {
+        let Some(pointer) = pointer_of(&self.path) else { return };
+        let home = self.path.len() - name.members;
+        let candidate = Candidate {
+            field: name.field,
+            home: self.path.get(..home).and_then(pointer_of).unwrap_or_default(),
+            pointer,
+            raw: scalar.shown(),
+            outcome,
+            place: name.place,
+            depth: self.path.len(),
+            is_among_memory,
+        };
+        let candidates = &mut self.findings.candidates;
+        if let Some(repeated) = candidates.iter_mut().find(|known| known.pointer == candidate.pointer) {
+            *repeated = candidate;
+        } else if candidates.len() < MOST_CANDIDATES {
+            candidates.push(candidate);
+        }
+    }
+}
+
+/// The JSON pointer of a path; `None` where it is too long to be anybody's.
+fn pointer_of(path: &[Step]) -> Option<String> {
+    let length: usize = path.iter().map(|step| step.key.len() + 1).sum();
+    let escaped = path.iter().map(|step| format!("/{}", step.key.replace('~', "~0").replace('/', "~1")));
+    (length <= LONGEST_POINTER).then(|| escaped.collect())
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Walker {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Walker {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.on_scalar(&Scalar::Null);
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<(), E> {
+        self.on_scalar(&Scalar::Bool(truth));
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        self.on_scalar(&Scalar::Unsigned(number));
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
+        self.on_scalar(&Scalar::Number(number as f64));
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
+        self.on_scalar(&Scalar::Number(number));
+        Ok(())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.on_scalar(&Scalar::Text(text.to_owned()));
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        let mut index = 0_usize;
+        let mut is_more = true;
+        while is_more {
+            self.enter(index.to_string(), true, |walker| {
+                is_more = elements.next_element_seed(&mut *walker)?.is_some();
+                Ok(())
+            })?;
+            index += 1;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(key) = members.next_key::<String>()? {
+            let top_names = &mut self.findings.top_names;
+            if self.path.is_empty() && top_names.len() < MOST_TOP_NAMES {
+                top_names.push(crate::http::excerpt(&key, 32));
+            }
+            self.enter(key, false, |walker| members.next_value_seed(walker))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! The asking: one GET under two deadlines and a cap.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::Response;
+use reqwest::header::{ACCEPT, LOCATION};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use super::health::{self, Mapping, Reading};
+use super::{Options, ProbeError, Stage};
+use crate::http::{self, ClientError, ShownUrl};
+
+/// Polls one target, one poll at a time.
+#[derive(Debug)]
+pub struct Prober {
+    options: Options,
+    mapping: Mapping,
+    client: reqwest::Client,
+    /// Whether the last answer may have left an idle connection behind, which the target may have closed since.
+    may_reuse: AtomicBool,
+}
+
+impl Prober {
+    /// Sets up the client; connects to nothing.
+    pub fn new(options: Options) -> Result<Self, ClientError> {
+        let client = http::client(&options.client)?;
+        let mapping = Mapping::new(&options.pointers, &options.gauges);
+        Ok(Self { options, mapping, client, may_reuse: AtomicBool::new(false) })
+    }
+
+    /// One GET and its reading.
+    ///
+    /// Node closes idle connections after 5 s, so the one left from the last poll may be closing while the request is
+    /// sent; then the request goes out once more on a new connection. A new connection that breaks is a failed poll.
+    ///
+    /// Cancel-safe: dropping it closes the connection and leaves nothing behind.
+    pub async fn probe(&self) -> Result<Reading, ProbeError> {
+        let deadline = Instant::now() + self.options.timeout;
+        let response = timeout_at(deadline, self.ask()).await.map_err(|_| ProbeError::Timeout(Stage::Waiting))??;
+        let response = self.accept(response, deadline).await?;
+        let limit = usize::try_from(self.options.body_limit.bytes()).unwrap_or(usize::MAX);
+        let body: Bytes = timeout_at(deadline, http::read_capped(response, limit))
+            .await
+            .map_err(|_| ProbeError::Timeout(Stage::Reading))??;
+        self.may_reuse.store(true, Ordering::Relaxed);
+        Ok(health::read(&body, &self.mapping)?)
+    }
+
+    async fn ask(&self) -> Result<Response, ProbeError> {
+        let may_reuse = self.may_reuse.swap(false, Ordering::Relaxed);
+        match self.send().await {
+            Err(ProbeError::Broken(_)) if may_reuse => self.send().await,
+            outcome => outcome,
+        }
+    }
+
+    async fn send(&self) -> Result<Response, ProbeError> {
+        let request = self.client.get(self.options.url.clone()).header(ACCEPT, "application/json");
+        http::authorize(request, &self.options.credentials).send().await.map_err(ProbeError::of_request)
+    }
+
+    /// Lets 2xx pass; an error's body is read as far as it is shown.
+    async fn accept(&self, response: Response, deadline: Instant) -> Result<Response, ProbeError> {
+        /// A status is told at once, with what has come of its body by then.
+        const BODY_WAIT: Duration = Duration::from_secs(1);
+        let status = response.status();
+        let code = status.as_u16();
+        if status.is_success() {
+            return Ok(response);
+        }
+        if let Some(location) = response.headers().get(LOCATION).filter(|_| status.is_redirection()) {
+            let location = shown_location(&self.options.url, &String::from_utf8_lossy(location.as_bytes()));
+            return Err(ProbeError::Redirected { code, location });
+        }
+        let deadline = deadline.min(Instant::now() + BODY_WAIT);
+        let start = timeout_at(deadline, http::read_start(response)).await.unwrap_or_default();
+        Err(ProbeError::Status { code, body: health::start_of(&start) })
+    }
+}
+
+/// Where a redirect points, without what may be secret.
+fn shown_location(asked: &Url, location: &str) -> String {
+    /// Enough for the host and most paths.
+    const LONGEST: usize = 120;
+    match asked.join(location) {
+        Ok(url) => http::excerpt(&ShownUrl::of(&url).to_string(), LONGEST),
+        Err(_) => String::from("no URL"),
+    }
+}

@@ -1,0 +1,55 @@
+//! The board: where watchers and the dispatcher write what they know, and where pages, metrics and gates read it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::status::{CareStatus, TargetStatus, WatchStatus};
+use crate::target::TargetName;
+
+/// The newest status of every target. Clones share one board.
+///
+/// One lock holds all of it: an update takes microseconds and comes once a poll, so even 10,000 targets leave it
+/// idle. It is never held across an await.
+#[derive(Clone, Debug, Default)]
+pub struct Board(Arc<Mutex<BTreeMap<TargetName, TargetStatus>>>);
+
+impl Board {
+    /// Adds a target, or replaces what is known of it.
+    pub fn put(&self, status: TargetStatus) {
+        self.lock().insert(status.name.clone(), status);
+    }
+
+    /// Forgets a target that is no longer configured.
+    pub fn remove(&self, name: &TargetName) {
+        self.lock().remove(name);
+    }
+
+    /// Changes what the polls saw of a target; a target that is not on the board stays off it.
+    pub fn watch(&self, name: &TargetName, change: impl FnOnce(&mut WatchStatus)) {
+        if let Some(status) = self.lock().get_mut(name) {
+            change(&mut status.watch);
+        }
+    }
+
+    /// Changes what was decided about a target; a target that is not on the board stays off it.
+    pub fn care(&self, name: &TargetName, change: impl FnOnce(&mut CareStatus)) {
+        if let Some(status) = self.lock().get_mut(name) {
+            change(&mut status.care);
+        }
+    }
+
+    /// One target as it stands.
+    pub fn get(&self, name: &TargetName) -> Option<TargetStatus> {
+        self.lock().get(name).cloned()
+    }
+
+    /// Every target as it stands, by name.
+    pub fn all(&self) -> Vec<TargetStatus> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// A panic elsewhere leaves whole values behind, since each update replaces plain fields: reading on is safe.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TargetName, TargetStatus>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

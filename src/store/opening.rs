@@ -1,0 +1,235 @@
+//! How the state database comes up: taken for one process, checked, brought up to date, or moved aside.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
+
+use crate::clock::Timestamp;
+use crate::store::files::{self, failed};
+use crate::store::schema::{APPLICATION_ID, MIGRATIONS, TABLES};
+use crate::store::{OpenNote, StoreError};
+
+/// The database within the state directory.
+pub(super) const DATABASE: &str = "heapwatch.db";
+/// Held locked by the daemon that works on the directory; says who that is.
+const LOCK: &str = "heapwatch.lock";
+
+/// A database that is ready for use.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) last_alive: Option<Timestamp>,
+    pub(super) stopped_cleanly: bool,
+}
+
+/// Why a database cannot be used as it is.
+enum Unusable {
+    /// It is not what heapwatch wrote.
+    Damaged(String),
+    /// It was written by a newer heapwatch, of this schema version.
+    Newer(u32),
+    /// The disk, the permissions or another process: moving the database aside would not help.
+    Environment(StoreError),
+}
+
+impl From<rusqlite::Error> for Unusable {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
+                Self::Damaged(error.to_string())
+            }
+            _ => Self::Environment(error.into()),
+        }
+    }
+}
+
+/// Takes the directory for this process. The lock goes with the file, and with the process however it ends.
+pub(super) fn lock(dir: &Path, now: Timestamp) -> Result<File, StoreError> {
+    /// More than any text of ours.
+    const LONGEST: u64 = 200;
+    let path = dir.join(LOCK);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Whoever holds it, it is held; an unreadable name changes nothing.
+            file.take(LONGEST).read_to_string(&mut holder).ok();
+            let holder = if holder.is_empty() { "another process".into() } else { holder.trim().to_owned() };
+            return Err(StoreError::InUse { dir: dir.into(), holder });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+    }
+    let holder = format!("heapwatch with process id {} since {now}\n", std::process::id());
+    // The name is a courtesy to the next one; on a full disk the lock still holds.
+    file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).ok();
+    Ok(file)
+}
+
+/// Opens the database of a directory that is locked, in whatever state it is.
+pub(super) fn open(dir: &Path, now: Timestamp) -> Result<(Opened, Vec<OpenNote>), StoreError> {
+    let path = dir.join(DATABASE);
+    let mut notes = Vec::new();
+    let note = match attempt(&path, &mut notes) {
+        Ok(opened) => return Ok((opened, notes)),
+        Err(Unusable::Environment(error)) => return Err(error),
+        Err(Unusable::Damaged(why)) => OpenNote::Damaged { moved_to: move_aside(&path, "damaged", now)?, why },
+        Err(Unusable::Newer(found)) => {
+            OpenNote::Newer { moved_to: move_aside(&path, "newer", now)?, found, known: known_version() }
+        }
+    };
+    let fresh = attempt(&path, &mut notes).map_err(|unusable| match unusable {
+        Unusable::Environment(error) => error,
+        Unusable::Damaged(why) => StoreError::Unreadable { what: format!("new database: {why}") },
+        Unusable::Newer(version) => StoreError::Unreadable { what: format!("new database of version {version}") },
+    })?;
+    Ok((fresh, vec![note]))
+}
+
+fn attempt(path: &Path, notes: &mut Vec<OpenNote>) -> Result<Opened, Unusable> {
+    // Created here so that it is private from its first moment; its WAL takes over the mode.
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| Unusable::Environment(failed("open", path)(error)))?;
+    let mut connection = connect(path)?;
+    let found = version(&connection)?;
+    if found > known_version() {
+        return Err(Unusable::Newer(found));
+    }
+    if found > 0 {
+        check(&connection, &TABLES)?;
+    }
+    migrate(&mut connection, found)?;
+    if (1..known_version()).contains(&found) {
+        notes.push(OpenNote::Migrated { from: found, to: known_version() });
+    }
+    let stopped_cleanly = found == 0 || take_clean_mark(&connection)?;
+    if !stopped_cleanly {
+        check(&connection, &["blocks"])?;
+    }
+    Ok(Opened { last_alive: last_alive(&connection)?, connection, stopped_cleanly })
+}
+
+/// A connection with our settings, to a file or to memory.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    /// How long a write waits for a command such as `heapwatch silence add` that writes at the same moment.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // FULL: what a transaction has committed survives a power failure too.
+    // The size limit gives space back after a burst; the cache is this daemon's own memory (4 MiB).
+    connection.execute_batch(
+        "PRAGMA auto_vacuum = INCREMENTAL;
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA journal_size_limit = 16777216;
+         PRAGMA cache_size = -4096;
+         PRAGMA temp_store = MEMORY;",
+    )?;
+    Ok(connection)
+}
+
+pub(super) fn known_version() -> u32 {
+    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
+}
+
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Runs the steps after version `found`, each in a transaction of its own.
+pub(super) fn migrate(connection: &mut Connection, found: u32) -> rusqlite::Result<()> {
+    for (version, step) in (1u32..).zip(MIGRATIONS).skip(found as usize) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// The database's own check of the pages of each table and its indexes.
+fn check(connection: &Connection, tables: &[&str]) -> Result<(), Unusable> {
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application != APPLICATION_ID {
+        return Err(Unusable::Damaged("it is a database of another application".into()));
+    }
+    for table in tables {
+        let finding: String = connection.query_row(&format!("PRAGMA quick_check('{table}')"), [], |row| row.get(0))?;
+        if finding != "ok" {
+            return Err(Unusable::Damaged(format!("table {table}: {}", finding.replace('\n', "; "))));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the last daemon ended orderly; until this one does, the answer is no.
+fn take_clean_mark(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(connection.execute("DELETE FROM meta WHERE key = 'stopped_cleanly'", [])? > 0)
+}
+
+/// Written by the last transaction of all: the daemon that wrote it has ended orderly.
+pub(super) fn put_clean_mark(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('stopped_cleanly', '')", []).map(drop)
+}
+
+/// When the last transaction happened.
+fn last_alive(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let written: Option<String> =
+        connection.query_row("SELECT value FROM meta WHERE key = 'alive'", [], |row| row.get(0)).optional()?;
+    Ok(written.and_then(|text| {
+        let (steady, wall) = text.split_once(' ')?;
+        Some(Timestamp::from_lines(steady.parse().ok()?, wall.parse().ok()?))
+    }))
+}
+
+/// Remembers, within a transaction, when it happened.
+pub(super) fn put_alive(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO meta VALUES ('alive', ?1)";
+    connection.prepare_cached(sql)?.execute([format!("{} {}", now.steady_ms(), now.wall_ms())]).map(drop)
+}
+
+/// Renames the database with its WAL, so that the database finds both together under the new name.
+fn move_aside(path: &Path, why: &str, now: Timestamp) -> Result<PathBuf, StoreError> {
+    /// A daemon that moves aside a hundred databases in one second has no better place for the next one.
+    const MOST_TURNS: u32 = 100;
+    let named = |turn: u32| {
+        let turn = if turn == 1 { String::new() } else { format!("-{turn}") };
+        path.with_extension(format!("db.{why}-{}{turn}", now.to_compact()))
+    };
+    let target = (1..=MOST_TURNS).map(named).find(|target| !target.exists()).unwrap_or_else(|| named(1));
+    for suffix in ["", "-wal", "-shm"] {
+        let with = |path: &Path| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let from = with(path);
+        match fs::rename(&from, with(&target)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed("move aside", &from)(error));
+            }
+            _ => {}
+        }
+    }
+    if let Some(dir) = path.parent() {
+        files::sync_dir(dir)?;
+    }
+    Ok(target)
+}

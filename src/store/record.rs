@@ -1,0 +1,151 @@
+//! What the state database keeps, as plain rows. Bodies are the daemon's and the channels' own JSON, opaque here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::leak::event::{PairPart, RestartCause};
+use crate::target::TargetName;
+
+/// A leak from its confirmation to its resolution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Episode {
+    /// Unique over all targets and times.
+    pub id: String,
+    /// Whose it is.
+    pub target: TargetName,
+    /// When it was confirmed.
+    pub opened: Timestamp,
+    /// When it was resolved; `None` while it is open.
+    pub closed: Option<Timestamp>,
+    /// What the dispatcher remembers of it.
+    pub json: String,
+}
+
+/// One capture that was asked for, whatever came of it: budgets and cooldowns count these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Whose snapshot.
+    pub target: TargetName,
+    /// When the request began.
+    pub at: Timestamp,
+    /// Which of the pair.
+    pub part: PairPart,
+    /// `started`, `stored`, or the reason of the failure.
+    pub outcome: String,
+}
+
+/// Captures of a target are off until a person rearms it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disarmed {
+    /// Since when.
+    pub at: Timestamp,
+    /// What happened, for the person.
+    pub why: String,
+}
+
+/// One restart of a target's process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// Whose process.
+    pub target: TargetName,
+    /// When it was noticed.
+    pub at: Timestamp,
+    /// Why, as far as the readings told.
+    pub cause: RestartCause,
+}
+
+/// One alert on its way to one channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// The alert's id, the same over every retry; unique together with the channel.
+    pub id: String,
+    /// Name of the channel in the configuration.
+    pub channel: String,
+    /// The episode whose order it keeps.
+    pub episode: Option<String>,
+    /// Its place in the order of all letters; given by the database, 0 before.
+    pub sequence: i64,
+    /// What the channel sends, rendered or not, as the channel chose.
+    pub body: String,
+    /// When it was written.
+    pub created: Timestamp,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Not before then.
+    pub next_attempt: Timestamp,
+    /// Where it is on its way.
+    pub state: LetterState,
+    /// Why the last attempt failed, or why it was given up.
+    pub trouble: Option<String>,
+}
+
+/// Where a letter is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LetterState {
+    /// Still to be delivered.
+    Pending,
+    /// The receiver took it.
+    Delivered,
+    /// Given up: too old or refused for good.
+    Dead,
+}
+
+/// One line of the audit trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEvent {
+    /// When it happened.
+    pub at: Timestamp,
+    /// Whom it is about.
+    pub target: Option<TargetName>,
+    /// Its kind: `leak_confirmed`, `snapshot_deleted`.
+    pub kind: String,
+    /// The whole of it.
+    pub json: String,
+}
+
+/// Notifications about a target are held back for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// Unique.
+    pub id: String,
+    /// Whom it covers.
+    pub target: TargetName,
+    /// When it was made.
+    pub from: Timestamp,
+    /// When it ends.
+    pub until: Timestamp,
+    /// The person's reason.
+    pub why: String,
+}
+
+impl LetterState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Dead];
+
+    /// The name in the database, JSON and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// The name of a part in the database and in file names.
+pub(super) const fn part_name(part: PairPart) -> &'static str {
+    match part {
+        PairPart::Baseline => "baseline",
+        PairPart::First => "first",
+        PairPart::Second => "second",
+    }
+}
+
+pub(super) fn part_from_name(name: &str) -> Option<PairPart> {
+    [PairPart::Baseline, PairPart::First, PairPart::Second].into_iter().find(|part| part_name(*part) == name)
+}

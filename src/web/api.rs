@@ -1,0 +1,128 @@
+//! The JSON routes.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::{Request, Site};
+use crate::leak::event::PairPart;
+use crate::target::TargetName;
+
+/// What became of a request for a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum SnapshotAnswer {
+    /// It is being taken; its end is an event.
+    Started {
+        /// Which of the pair it will be.
+        part: PairPart,
+    },
+    /// The safety gate said no.
+    Refused {
+        /// Every rule that said no, with its numbers.
+        refusals: Vec<String>,
+        /// What a person can do.
+        advice: Vec<String>,
+    },
+    /// The target is configured without snapshots, or not at all.
+    Off {
+        /// Which of the two.
+        why: String,
+    },
+}
+
+/// The body of every answer that is no success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What is wrong and what would be right.
+    pub error: String,
+}
+
+type Answer<T> = Result<Json<T>, (StatusCode, Json<Problem>)>;
+
+fn problem(status: StatusCode, error: impl Into<String>) -> (StatusCode, Json<Problem>) {
+    (status, Json(Problem { error: error.into() }))
+}
+
+pub(super) async fn healthy() -> &'static str {
+    "healthy\n"
+}
+
+pub(super) async fn ready(State(site): State<Site>) -> (StatusCode, &'static str) {
+    if *site.ready.borrow() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting\n") }
+}
+
+pub(super) async fn metrics(State(site): State<Site>) -> Response {
+    let page = (site.metrics)();
+    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], page).into_response()
+}
+
+pub(super) async fn targets(State(site): State<Site>) -> Response {
+    Json(serde_json::json!({ "targets": site.board.all() })).into_response()
+}
+
+pub(super) async fn target(State(site): State<Site>, Path(name): Path<String>) -> Response {
+    match known(&site, &name) {
+        Ok(name) => Json(site.board.get(&name)).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+pub(super) async fn picture(State(site): State<Site>, Path(name): Path<String>) -> Response {
+    let asked = ask(&site, &name, |target, reply| Request::Picture { target, reply }).await;
+    match asked {
+        Ok(Some(picture)) => Json(picture).into_response(),
+        Ok(None) => problem(StatusCode::SERVICE_UNAVAILABLE, "the target has no watcher now").into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+pub(super) async fn snapshot(State(site): State<Site>, Path(name): Path<String>) -> Answer<SnapshotAnswer> {
+    ask(&site, &name, |target, reply| Request::Snapshot { target, reply }).await.map(Json)
+}
+
+pub(super) async fn rearm(State(site): State<Site>, Path(name): Path<String>) -> Answer<serde_json::Value> {
+    let was_disarmed = ask(&site, &name, |target, reply| Request::Rearm { target, reply }).await?;
+    Ok(Json(serde_json::json!({ "was_disarmed": was_disarmed })))
+}
+
+pub(super) async fn reload(State(site): State<Site>) -> Answer<serde_json::Value> {
+    match send(&site, |reply| Request::Reload { reply }).await? {
+        Ok(()) => Ok(Json(serde_json::json!({ "reloaded": true }))),
+        Err(refusal) => Err(problem(StatusCode::UNPROCESSABLE_ENTITY, refusal)),
+    }
+}
+
+fn known(site: &Site, name: &str) -> Result<TargetName, (StatusCode, Json<Problem>)> {
+    let unknown = || {
+        let known: Vec<String> = site.board.all().iter().map(|status| status.name.to_string()).collect();
+        let nearest = known.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
+        let hint = nearest.map_or_else(String::new, |nearest| format!("; the nearest name is `{nearest}`"));
+        problem(StatusCode::NOT_FOUND, format!("no target has this name{hint}"))
+    };
+    let name = TargetName::new(name).map_err(|_| unknown())?;
+    site.board.get(&name).map(|status| status.name).ok_or_else(unknown)
+}
+
+async fn ask<T>(
+    site: &Site,
+    name: &str,
+    request: impl FnOnce(TargetName, oneshot::Sender<T>) -> Request,
+) -> Result<T, (StatusCode, Json<Problem>)> {
+    let target = known(site, name)?;
+    send(site, |reply| request(target, reply)).await
+}
+
+async fn send<T>(
+    site: &Site,
+    request: impl FnOnce(oneshot::Sender<T>) -> Request,
+) -> Result<T, (StatusCode, Json<Problem>)> {
+    let stopping = || problem(StatusCode::SERVICE_UNAVAILABLE, "heapwatch is stopping");
+    let (reply, answer) = oneshot::channel();
+    site.requests.send(request(reply)).await.map_err(|_| stopping())?;
+    answer.await.map_err(|_| stopping())
+}
