@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::alert::Channel;
+use crate::alert::policy::Fact;
 use crate::clock::Timestamp;
 use crate::config::{AlertOptions, Limits, Target};
 use crate::daemon::analysis;
@@ -38,7 +39,7 @@ use crate::leak::verdict::State;
 use crate::retention::Policy;
 use crate::status::board::Board;
 use crate::store::snapshots::SnapshotDir;
-use crate::store::{Keep, Store};
+use crate::store::{Keep, OpenNote, Store};
 use crate::target::TargetName;
 
 use care::Care;
@@ -102,6 +103,9 @@ pub(super) struct Dispatcher {
     housekeeping: JoinSet<()>,
     housekept: Timestamp,
     status_line: String,
+    /// What a person should know about how the database came up, told once the channels are there.
+    notes: Vec<OpenNote>,
+    store_in_trouble: bool,
 }
 
 /// What one event gives rise to: written first, in one transaction.
@@ -112,7 +116,7 @@ struct Batch {
 }
 
 impl Dispatcher {
-    pub(super) fn new(tools: Tools, rules: Rules) -> Self {
+    pub(super) fn new(tools: Tools, rules: Rules, notes: Vec<OpenNote>) -> Self {
         let ledger = Ledger::new(Arc::clone(&tools.store), Arc::clone(&tools.metrics));
         let housekept = tools.clock.now();
         Self {
@@ -127,6 +131,8 @@ impl Dispatcher {
             housekeeping: JoinSet::new(),
             housekept,
             status_line: String::new(),
+            notes,
+            store_in_trouble: false,
         }
     }
 
@@ -149,7 +155,7 @@ impl Dispatcher {
                 Some(event) = events.recv() => self.on_event(event).await,
                 _ = ticks.tick() => self.on_tick().await,
             }
-            self.pump();
+            self.pump().await;
         }
         self.drain(events).await;
     }
@@ -158,6 +164,9 @@ impl Dispatcher {
         match order {
             Order::Adopt { target, commands } => self.adopt(target, commands).await,
             Order::Release(name) => {
+                let (mut batch, at) = (Batch::default(), self.tools.clock.now());
+                self.say(&name, Fact::Removed { at }, &mut batch);
+                self.commit(batch).await;
                 self.cares.remove(&name);
                 self.tools.board.remove(&name);
             }
@@ -174,13 +183,7 @@ impl Dispatcher {
             Event::Watch { target, news } => self.on_news(&target, news, &mut batch).await,
             Event::Captured(finished) => self.on_captured(*finished, &mut batch).await,
             Event::Analysed(analysis) => self.on_analysed(*analysis, &mut batch).await,
-            Event::Delivered { channel, entry, tried } => {
-                let now = self.tools.clock.now();
-                if let Some(lane) = self.lanes.get_mut(&channel) {
-                    let letters = lane.settle(&entry, tried, now, &self.tools.metrics);
-                    batch.writes.extend(letters.into_iter().map(Write::Letter));
-                }
-            }
+            Event::Delivered { channel, entry, tried } => self.on_delivered(&channel, &entry, tried, &mut batch),
             Event::Asked(request) => self.on_request(request, &mut batch).await,
         }
         self.commit(batch).await;
@@ -190,6 +193,7 @@ impl Dispatcher {
         let now = self.tools.clock.now();
         let mut batch = Batch::default();
         self.remind(now, &mut batch);
+        self.tell_of_the_store(&mut batch);
         for name in self.cares.keys().cloned().collect::<Vec<_>>() {
             self.observe_cost(&name, now, &mut batch);
             self.settle_doubt(&name);
@@ -246,7 +250,7 @@ impl Dispatcher {
         self.analyses.abort_all();
         let deadline = tokio::time::Instant::now() + self.rules.stop_timeout;
         while self.lanes.values().any(|lane| lane.owed() > 0) || !events.is_empty() {
-            self.pump();
+            self.pump().await;
             let idle = self.deliveries.is_empty() && events.is_empty();
             if idle {
                 break;

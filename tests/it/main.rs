@@ -1,13 +1,13 @@
 //! Integration tests: one binary.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking and explains itself on stderr")]
 
-mod demo_service;
-mod probe;
-mod config;
-mod layering;
-mod probe_command;
-mod services;
-mod support;
 mod capture;
 mod child;
+mod config;
+mod demo_service;
+mod layering;
+mod probe;
+mod probe_command;
+mod services;
 mod store;
+mod support;

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::lanes::Lane;
 use super::{Batch, CARE_KEY, Dispatcher};
 use crate::alert::Channel;
-use crate::alert::message::Alert;
-use crate::alert::policy::Fact;
+use crate::alert::message::{Alert, Status};
+use crate::alert::outbox::Health;
+use crate::alert::policy::{self, Fact};
+use crate::daemon::event::Tried;
 use crate::daemon::ledger::Write;
 use crate::store::record::AuditEvent;
 use crate::target::TargetName;
@@ -24,11 +26,62 @@ impl Dispatcher {
             batch.touched.insert(name.clone());
         }
         for alert in alerts {
-            self.post(&alert, batch);
+            self.post(&alert, None, batch);
         }
     }
 
-    pub(super) fn post(&mut self, alert: &Alert, batch: &mut Batch) {
+    /// heapwatch's own trouble, told on every channel but the one that it is about.
+    pub(super) fn say_trouble(
+        &mut self,
+        subject: &str,
+        why: &str,
+        status: Status,
+        except: Option<&str>,
+        batch: &mut Batch,
+    ) {
+        let alert = policy::trouble(subject, why, status, self.tools.clock.now());
+        self.post(&alert, except, batch);
+    }
+
+    /// What a person should know of the state database: how it came up, and whether it can be written.
+    pub(super) fn tell_of_the_store(&mut self, batch: &mut Batch) {
+        const SUBJECT: &str = "state database";
+        for note in std::mem::take(&mut self.notes) {
+            self.say_trouble(SUBJECT, &note.to_string(), Status::Note, None, batch);
+        }
+        let failing = self.ledger.is_failing();
+        if std::mem::replace(&mut self.store_in_trouble, failing) == failing {
+            return;
+        }
+        let (why, status) = if failing {
+            ("it cannot be written (a full or read-only disk?); verdicts and alerts go on from memory", Status::Firing)
+        } else {
+            ("it can be written again, and nothing is missing in it", Status::Resolved)
+        };
+        self.say_trouble(SUBJECT, why, status, None, batch);
+    }
+
+    /// How an attempt ended, and what that says of the channel.
+    pub(super) fn on_delivered(&mut self, channel: &str, entry: &str, tried: Tried, batch: &mut Batch) {
+        let now = self.tools.clock.now();
+        let Some(lane) = self.lanes.get_mut(channel) else { return };
+        let (letters, health) = lane.settle(entry, tried, now, &self.tools.metrics);
+        batch.writes.extend(letters.into_iter().map(Write::Letter));
+        let subject = format!("channel {channel}");
+        match health {
+            Some(Health::Broke { why }) => {
+                error!(channel, "channel {channel} takes no alerts any more: {why}");
+                let why = format!("it takes no alerts any more: {why}; mend its configuration and reload heapwatch");
+                self.say_trouble(&subject, &why, Status::Firing, Some(channel), batch);
+            }
+            Some(Health::Mended) => {
+                self.say_trouble(&subject, "it takes alerts again", Status::Resolved, Some(channel), batch);
+            }
+            None => {}
+        }
+    }
+
+    fn post(&mut self, alert: &Alert, except: Option<&str>, batch: &mut Batch) {
         let now = self.tools.clock.now();
         batch.writes.push(Write::Audit(AuditEvent {
             at: alert.at,
@@ -38,7 +91,8 @@ impl Dispatcher {
             json: serde_json::to_string(alert).unwrap_or_default(),
         }));
         let notify = self.rules.alerts.notify.contains(alert.news.kind());
-        for lane in self.lanes.values_mut().filter(|lane| lane.wants(alert, notify)) {
+        let lanes = self.lanes.values_mut().filter(|lane| except != Some(lane.name()) && lane.wants(alert, notify));
+        for lane in lanes {
             let letters = lane.push(alert.clone(), now);
             batch.writes.extend(letters.into_iter().map(Write::Letter));
         }
@@ -57,17 +111,22 @@ impl Dispatcher {
         self.ledger.commit(batch.writes, self.tools.clock.now()).await;
     }
 
-    /// Starts every delivery that is due.
-    pub(super) fn pump(&mut self) {
+    /// Starts every delivery that is due. Each is written as begun first: after a kill it counts as one that may have
+    /// arrived.
+    pub(super) async fn pump(&mut self) {
         let now = self.tools.clock.now();
-        for lane in self.lanes.values_mut() {
-            if let Some(attempt) = lane.pump(now) {
-                let events = self.tools.events.clone();
-                self.deliveries.spawn(async move {
-                    // Without a dispatcher the entry stays in the database and is sent after the next start.
-                    events.send(attempt.run().await).await.ok();
-                });
-            }
+        let due: Vec<_> = self.lanes.values_mut().filter_map(|lane| lane.pump(now)).collect();
+        if due.is_empty() {
+            return;
+        }
+        let (letters, attempts): (Vec<_>, Vec<_>) = due.into_iter().unzip();
+        self.ledger.commit(letters.into_iter().map(Write::Letter).collect(), now).await;
+        for attempt in attempts {
+            let events = self.tools.events.clone();
+            self.deliveries.spawn(async move {
+                // Without a dispatcher the entry stays in the database and is sent after the next start.
+                events.send(attempt.run().await).await.ok();
+            });
         }
     }
 
