@@ -1,4 +1,6 @@
-//! Heap analysis against Chrome DevTools' own code, on snapshots that the installed Node writes.
+//! Heap analysis against the code of `DevTools` itself, on snapshots that the installed Node writes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -99,7 +101,9 @@ fn assert_same_comparison(pair: &Pair) {
         for row in rows {
             by_name.entry(row.name.clone()).or_default().push(format!("{row:?}"));
         }
-        by_name.values_mut().for_each(|rows| rows.sort());
+        for rows in by_name.values_mut() {
+            rows.sort();
+        }
         by_name
     };
     let (ours, theirs) = (sorted(pair.report().classes), sorted(expected));

@@ -7,7 +7,8 @@
 
 use std::collections::HashMap;
 
-use super::members::{MemberKind, Members, Tally, tally_members};
+use super::members::{MemberKind, Members, Tally, kind_of, tally_members};
+use super::path::Owner;
 use crate::heap::bits::Bits;
 use crate::heap::class::ClassId;
 use crate::heap::diff::difference;
@@ -50,7 +51,8 @@ pub(super) fn attribute(pair: &Pair, least: i64) -> Vec<Group> {
         .chain(gains.grown_by_themselves(pair, least))
         .collect();
     groups.sort_by_key(|group| (std::cmp::Reverse(group.growth), group.holder));
-    join(groups)
+    let groups = join(groups);
+    merge_shared(pair, groups, |node| gains.holder(keepers.holder_of(node)?))
 }
 
 fn group(pair: &Pair, gains: &Gains, holder: Node, kinds: &[(MemberKind, Tally)], least: i64) -> Option<Group> {
@@ -58,23 +60,70 @@ fn group(pair: &Pair, gains: &Gains, holder: Node, kinds: &[(MemberKind, Tally)]
     let growth = gains.net.get(&holder).copied().unwrap_or(0);
     let own_growth = gains.own.get(&holder).copied().unwrap_or(0);
     let piles_up = members.piles_up(least) && own_growth < growth / 2;
+    let holder = head_of_chain(pair, holder, members.kind());
     (piles_up && !is_of_engine(pair, holder)).then_some(Group { holder, growth, own_growth, members })
 }
 
-/// Several holders of the same closures are one leak.
+/// What is held by one of its own kind is a link of a chain; its holder is what holds the first link.
+fn head_of_chain(pair: &Pair, holder: Node, members: MemberKind) -> Node {
+    let graph = &pair.after.graph;
+    let is_link = |node: Node| kind_of(pair, node) == members;
+    let mut at = holder;
+    loop {
+        let parent = container(pair, pair.after.tree.parent(at));
+        let is_scope_of_link = Owner::of(graph, at) == Owner::Scope && is_link(parent);
+        if parent == at || !(is_link(at) || is_scope_of_link) {
+            return at;
+        }
+        at = parent;
+    }
+}
+
+/// Several holders of the same closures are one leak, and so are two parts of one chain.
 fn join(groups: Vec<Group>) -> Vec<Group> {
     let mut joined: Vec<Group> = Vec::new();
     for group in groups {
-        let same = |known: &&mut Group| group.members.position.is_some() && known.members.is_same_kind(&group.members);
+        let same = |known: &&mut Group| {
+            known.members.kind() == group.members.kind()
+                && (group.members.position.is_some() || known.holder == group.holder)
+        };
         match joined.iter_mut().find(same) {
             Some(known) => {
                 known.growth = known.growth.saturating_add(group.growth);
                 known.members.join(&group.members);
+                known.members.holders += usize::from(known.holder != group.holder);
             }
             None => joined.push(group),
         }
     }
     joined
+}
+
+/// What the members of another group refer to belongs to that leak: the keys of a second map, say.
+fn merge_shared(pair: &Pair, groups: Vec<Group>, holder_of: impl Fn(Node) -> Option<Node>) -> Vec<Group> {
+    let graph = &pair.after.graph;
+    let mut samples = Bits::new(graph.node_count());
+    for group in groups.iter().filter(|group| group.members.count > 0) {
+        samples.set(group.members.sample.index());
+    }
+    let mut referrers: HashMap<Node, Vec<Node>> = HashMap::new();
+    for node in graph.nodes().filter(|&node| pair.matching.is_new(node)) {
+        for target in graph.edges(node).map(|edge| graph.target(edge)) {
+            if samples.has(target.index()) {
+                referrers.entry(target).or_default().extend(holder_of(node));
+            }
+        }
+    }
+    let mut merged: Vec<Group> = Vec::new();
+    for group in groups {
+        let others = referrers.get(&group.members.sample);
+        let refers = |known: &&mut Group| others.is_some_and(|holders| holders.contains(&known.holder));
+        match merged.iter_mut().find(|known| known.holder != group.holder && refers(known)) {
+            Some(known) => known.growth = known.growth.saturating_add(group.growth),
+            None => merged.push(group),
+        }
+    }
+    merged
 }
 
 /// Nodes that hold everything there is and therefore explain nothing.

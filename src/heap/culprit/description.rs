@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::attribution::Group;
 use super::headline::{file_name, headline};
+use super::members::{Members, kind_of};
 use super::path::{Owner, Owners, Way, edge_name, function_name, render};
 use crate::heap::graph::{Edge, EdgeKind, Graph, Node, NodeKind, ScriptPosition};
 use crate::heap::pair::Pair;
@@ -22,8 +23,6 @@ pub(super) struct Describer<'a> {
 
 /// Most captured names worth a reader's time.
 const MOST_CAPTURED: usize = 5;
-/// Longest way from a holder down to a member; longer ones are chains of the members themselves.
-const LONGEST_WAY: usize = 64;
 
 impl<'a> Describer<'a> {
     pub(super) fn new(pair: &'a Pair, growth: i64) -> Self {
@@ -82,29 +81,31 @@ impl<'a> Describer<'a> {
 
     /// From the owner over the holder down to one member.
     fn whole_way(&self, group: &Group) -> Way {
-        let down = self.way_from_holder(group.holder, group.members.sample);
+        let down = self.way_from_holder(group.holder, &group.members);
         let mut way = self.owners().way_to(group.holder);
         way.steps.extend(down);
         way
     }
 
-    /// The steps below the holder, along the shortest way to the member.
-    fn way_from_holder(&self, holder: Node, member: Node) -> Vec<(Option<Edge>, Node)> {
-        let mut nodes = vec![member];
-        let mut at = member;
-        while at != holder && nodes.len() < LONGEST_WAY {
+    /// The steps below the holder, along the shortest way to the sample, down to the first of the members' kind.
+    fn way_from_holder(&self, holder: Node, members: &Members) -> Vec<(Option<Edge>, Node)> {
+        if members.count == 0 {
+            return Vec::new();
+        }
+        let mut nodes = vec![members.sample];
+        let mut at = members.sample;
+        while at != holder {
             let before = self.pair.after.distances.before(at);
             if before == at {
-                break;
+                return vec![(self.edge_between(holder, members.sample), members.sample)];
             }
             at = before;
             nodes.push(at);
         }
-        if at != holder {
-            let below = if member == holder { None } else { Some((self.edge_between(holder, member), member)) };
-            return below.into_iter().collect();
-        }
         nodes.reverse();
+        let is_member = |&node: &Node| kind_of(self.pair, node) == members.kind();
+        let first = nodes.iter().skip(1).position(is_member).map_or(nodes.len(), |at| at + 2);
+        nodes.truncate(first);
         nodes.windows(2).map(|pair| (self.edge_between(pair[0], pair[1]), pair[1])).collect()
     }
 
@@ -179,19 +180,21 @@ impl<'a> Describer<'a> {
     /// callback that they hold.
     fn maker(&self, group: &Group) -> (String, Option<ScriptPosition>) {
         let members = &group.members;
-        if members.count > 0 && self.graph().kind(members.sample) == NodeKind::Closure {
-            return (function_name(self.graph(), members.sample), members.position);
+        let named = |closure: Node| (function_name(self.graph(), closure), self.graph().position(closure));
+        let is_closure = members.count > 0 && self.graph().kind(members.sample) == NodeKind::Closure;
+        if is_closure && self.is_of_program(members.sample) {
+            return named(members.sample);
         }
         let class = self.pair.classes.get(members.class);
-        if class.position.is_some() {
+        if class.position.is_some_and(|position| self.scripts.is_of_program(position.script_id)) {
             return (class.name.clone(), class.position);
         }
         let callback = self.callback_near(members.sample);
-        let lone = || self.owners().only_closure_beside(group.holder);
-        let closure = callback.or_else(lone);
-        closure.map_or_else(Default::default, |closure| {
-            (function_name(self.graph(), closure), self.graph().position(closure))
-        })
+        match callback.or_else(|| self.owners().only_closure_beside(group.holder)) {
+            Some(closure) => named(closure),
+            None if is_closure => named(members.sample),
+            None => Default::default(),
+        }
     }
 
     /// A function of the program that an object holds, as a timer does its callback.
@@ -247,12 +250,12 @@ fn more_holders(holders: usize) -> String {
 
 /// Why the growth may have an end.
 fn caution(group: &Group, culprit: &Culprit) -> Option<String> {
-    let held_by = culprit.held_by.to_ascii_lowercase();
+    let variable = culprit.held_by.split(" in ").next().unwrap_or_default().to_ascii_lowercase();
     if group.may_be_bounded() {
         return Some(
             "it also lets objects go, as a cache or a queue does: a third snapshot tells whether it levels off".into(),
         );
     }
-    let sounds_bounded = ["cache", "lru", "memo", "pool"].iter().any(|word| held_by.contains(word));
+    let sounds_bounded = ["cache", "lru", "memo", "pool"].iter().any(|word| variable.contains(word));
     sounds_bounded.then(|| "by its name this may be a cache that is still filling: a third snapshot tells".into())
 }

@@ -18,7 +18,7 @@ pub(super) fn headline(culprit: &Culprit, is_closure: bool) -> String {
     let retained = signed(culprit.retained_delta);
     let percent = culprit.share_of_growth * 100.0;
     let what = match culprit.count_delta {
-        0 => format!("one {}", culprit.class),
+        0 => format!("one {} by itself", culprit.class),
         count if is_closure => format!("+{} closures", grouped(count)),
         count => format!("+{} {}", grouped(count), culprit.class),
     };

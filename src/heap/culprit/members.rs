@@ -17,6 +17,8 @@ pub(super) struct MemberKind {
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
     count: f64,
+    /// Those that are not within another of the kind.
+    outermost: f64,
     bytes: f64,
     /// What they retain, those within another of the kind left out.
     retained: f64,
@@ -48,12 +50,17 @@ pub(super) struct Members {
     pub(super) bytes: i64,
     /// What they retain.
     retained: i64,
+    /// New ones, those that replace others once left out.
+    kept: f64,
     new: u64,
     /// One of them.
     pub(super) sample: Node,
     /// How many holders have them.
     pub(super) holders: usize,
 }
+
+/// From so many on, objects pile up; fewer are rather the container of what does.
+const MANY: f64 = 8.0;
 
 /// Ancestors searched for one of the same kind: enough for lists and for chains of closures, whose links alternate
 /// between two or three kinds.
@@ -74,6 +81,10 @@ pub(super) fn tally_members(
         tally.new += 1;
         tally.bytes += graph.size(node) as f64 * kept;
         if tally.rank != Rank::Engine && !is_nested(pair, node, kind) {
+            if tally.outermost == 0.0 {
+                tally.sample = node;
+            }
+            tally.outermost += kept;
             tally.retained += pair.after.tree.retained(node) as f64 * kept;
         }
     }
@@ -110,7 +121,7 @@ fn is_nested(pair: &Pair, node: Node, kind: MemberKind) -> bool {
 
 impl Tally {
     fn starting_at(pair: &Pair, sample: Node) -> Self {
-        Self { count: 0.0, bytes: 0.0, retained: 0.0, new: 0, sample, rank: rank(pair, sample) }
+        Self { count: 0.0, outermost: 0.0, bytes: 0.0, retained: 0.0, new: 0, sample, rank: rank(pair, sample) }
     }
 }
 
@@ -137,8 +148,6 @@ impl Members {
         const NEARLY_ALL: f64 = 0.6;
         /// Two kinds within this part retain the same things, one through the other.
         const ALIKE: f64 = 0.9;
-        /// From so many on, objects pile up; fewer are rather the container of what does.
-        const MANY: f64 = 8.0;
         let told = kinds.iter().filter(|(_, tally)| tally.rank != Rank::Engine);
         let most = told.clone().map(|(_, tally)| tally.retained).fold(0.0, f64::max);
         let weighty: Vec<_> = told.filter(|(_, tally)| tally.retained >= most * NEARLY_ALL).collect();
@@ -154,17 +163,20 @@ impl Members {
     /// A holder that grew without gaining objects.
     pub(super) fn itself(pair: &Pair, holder: Node) -> Self {
         let MemberKind { class, position } = kind_of(pair, holder);
-        Self { class, position, count: 0, bytes: 0, retained: 0, new: 0, sample: holder, holders: 1 }
+        Self { class, position, count: 0, bytes: 0, retained: 0, kept: 0.0, new: 0, sample: holder, holders: 1 }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "counts and sizes of a heap, far below 2^63")]
     fn of(kind: MemberKind, tally: &Tally) -> Self {
+        // A chain has one outermost link and all links count; else those inside belong to the outermost.
+        let count = if tally.outermost >= MANY { tally.outermost } else { tally.count };
         Self {
             class: kind.class,
             position: kind.position,
-            count: tally.count.round() as i64,
+            count: count.round() as i64,
             bytes: tally.bytes as i64,
             retained: tally.retained as i64,
+            kept: tally.count,
             new: tally.new,
             sample: tally.sample,
             holders: 1,
@@ -174,26 +186,27 @@ impl Members {
     /// Whether there are so many more of them, or so much, that they are more than a cache's first entries.
     pub(super) fn piles_up(&self, least: i64) -> bool {
         /// Fewer new objects may be one request under way.
-        const MANY: i64 = 16;
+        const NOTED: i64 = 16;
         /// Fewer, but this much heavier than what is noticed at all, count too: buffers.
         const HEAVY: i64 = 16;
-        self.retained >= least / 2 && (self.count >= MANY || self.count > 1 && self.retained >= least * HEAVY)
+        self.retained >= least / 2 && (self.count >= NOTED || self.count > 1 && self.retained >= least * HEAVY)
     }
 
     /// The part of the new objects that do not merely replace others.
     pub(super) fn kept_part(&self) -> f64 {
-        if self.new == 0 { 1.0 } else { self.count as f64 / self.new as f64 }
+        if self.new == 0 { 1.0 } else { self.kept / self.new as f64 }
     }
 
-    pub(super) fn is_same_kind(&self, other: &Self) -> bool {
-        self.class == other.class && self.position == other.position
+    pub(super) fn kind(&self) -> MemberKind {
+        MemberKind { class: self.class, position: self.position }
     }
 
+    /// Adds the same kind of objects of another holder.
     pub(super) fn join(&mut self, other: &Self) {
         self.count = self.count.saturating_add(other.count);
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.retained = self.retained.saturating_add(other.retained);
+        self.kept += other.kept;
         self.new += other.new;
-        self.holders += other.holders;
     }
 }

@@ -124,8 +124,8 @@ impl Owners<'_> {
     fn cost_of_script(&self, node: Node, of_program: u32) -> u32 {
         match self.script_of(node) {
             Some(script) if !script.starts_with("node:") => of_program,
-            Some(_) => 10,
-            None => 14,
+            Some(_) => 4,
+            None => 12,
         }
     }
 
@@ -227,6 +227,7 @@ pub(super) fn render(graph: &Graph, way: &Way) -> String {
             EdgeKind::Property | EdgeKind::Shortcut if is_identifier(&name) => text = format!("{text}.{name}"),
             EdgeKind::Property | EdgeKind::Shortcut => text = format!("{text}[{name:?}]"),
             EdgeKind::Element => text = format!("{text}[{name}]"),
+            EdgeKind::Internal if graph.kind(from) == NodeKind::Array => text += "[*]",
             EdgeKind::Internal | EdgeKind::Hidden | EdgeKind::Weak | EdgeKind::Other => {}
         }
     }
