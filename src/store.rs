@@ -3,13 +3,17 @@
 //! All functions block; the daemon calls them off its async threads. A failed write is an error value and leaves
 //! the store as it was, so that it can go on failing on a full disk and recover when there is space again.
 
+mod block;
 mod files;
+mod history;
 mod opening;
+mod reader;
 pub mod record;
-mod rows;
 mod schema;
 pub mod sidecar;
 pub mod snapshots;
+mod varint;
+mod writer;
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -21,7 +25,8 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use crate::clock::Timestamp;
 use crate::store::opening::Opened;
 
-pub use rows::{Keep, Reader, Writer};
+pub use reader::Reader;
+pub use writer::{Keep, Writer};
 
 /// The state database, open.
 #[derive(Debug)]
