@@ -5,12 +5,17 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod check;
+pub mod client;
 pub mod demo;
 pub mod exit;
 pub mod logging;
 pub mod probe;
 pub mod replay;
+pub mod run;
 pub mod sources;
+pub mod status;
+
+mod output;
 
 use exit::Failure;
 
@@ -26,9 +31,17 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 64 wrong usage, 78 bad c
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::RunArgs),
     Check(check::CheckArgs),
     Probe(probe::ProbeArgs),
     Replay(replay::ReplayArgs),
+    Status(status::StatusArgs),
+    Snapshot(status::SnapshotArgs),
+    Rearm(status::RearmArgs),
+    Demo(demo::DemoArgs),
+    /// The demo's own leaking service.
+    #[command(hide = true)]
+    DemoService,
 }
 
 /// Runs the command that the process was started with.
@@ -41,9 +54,15 @@ pub fn run() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Probe(args) => Ok(runtime()?.block_on(probe::run(args))?),
         Command::Replay(args) => Ok(replay::run(&args)?),
+        Command::Status(args) => Ok(runtime()?.block_on(status::status(args))?),
+        Command::Snapshot(args) => Ok(runtime()?.block_on(status::snapshot(args))?),
+        Command::Rearm(args) => Ok(runtime()?.block_on(status::rearm(args))?),
+        Command::Demo(args) => demo::run(&args),
+        Command::DemoService => Ok(runtime()?.block_on(demo::service::main(|name| std::env::var(name).ok()))?),
     }
 }
 

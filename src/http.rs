@@ -3,6 +3,7 @@
 //! No redirect is ever followed: what answers must be what was configured.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -28,6 +29,8 @@ pub struct ClientOptions {
     pub headers: Vec<(String, SecretString)>,
     /// Whether the body's `Content-Encoding: gzip` is asked for and undone.
     pub gzip: bool,
+    /// A Unix socket to connect to whatever the URL's host is, as the daemon's own API may listen on one.
+    pub unix_socket: Option<PathBuf>,
 }
 
 impl Default for ClientOptions {
@@ -39,6 +42,7 @@ impl Default for ClientOptions {
             identity_pem: None,
             headers: Vec::new(),
             gzip: true,
+            unix_socket: None,
         }
     }
 }
@@ -112,6 +116,9 @@ pub fn client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .gzip(options.gzip);
+    if let Some(path) = &options.unix_socket {
+        builder = builder.unix_socket(path.clone());
+    }
     if let Some(pem) = &options.ca_pem {
         let authorities = reqwest::Certificate::from_pem_bundle(pem).map_err(ClientError::Ca)?;
         builder = builder.tls_certs_merge(authorities);

@@ -239,7 +239,9 @@ fn shorten_lists(value: &mut Value, longest: usize) {
     match value {
         Value::Array(items) => {
             items.truncate(longest);
-            items.iter_mut().for_each(|item| shorten_lists(item, longest));
+            for item in items {
+                shorten_lists(item, longest);
+            }
         }
         Value::Object(members) => members.values_mut().for_each(|member| shorten_lists(member, longest)),
         _ => {}

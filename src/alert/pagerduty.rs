@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::alert::body;
 use crate::alert::channel::Origin;
 use crate::alert::message::{Alert, Status};
-use crate::alert::text::line;
+use crate::alert::text::{hex, line};
 use crate::alert::wording;
 
 /// Where accounts outside the EU post to; those in the EU use `https://events.eu.pagerduty.com/v2/enqueue`.
@@ -59,7 +59,7 @@ fn dedup_key(alert: &Alert, origin: &Origin) -> String {
     if key.chars().count() <= DEDUP_KEY {
         return key;
     }
-    let checksum: String = Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let checksum = hex(&Sha256::digest(key.as_bytes()));
     let start: String = key.chars().take(DEDUP_KEY - 1 - checksum.len()).collect();
     format!("{start}/{checksum}")
 }

@@ -69,6 +69,12 @@ pub fn span_of_seconds(seconds: f64) -> Option<String> {
     Duration::try_from_secs_f64(seconds).ok().map(span)
 }
 
+/// Two lower-case digits for each byte.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -91,6 +97,7 @@ mod tests {
             assert_eq!(line(text, longest), expected, "{why}");
         }
         assert_eq!(line("ab", 0), "…");
+        assert_eq!(hex(&[0x00, 0x9f, 0xff]), "009fff");
     }
 
     #[test]

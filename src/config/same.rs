@@ -49,7 +49,7 @@ fn same_capture(one: &capture::Options, other: &capture::Options) -> bool {
 }
 
 fn same_client(one: &ClientOptions, other: &ClientOptions) -> bool {
-    let ClientOptions { connect_timeout, keep_alive, ca_pem, identity_pem, headers, gzip } = one;
+    let ClientOptions { connect_timeout, keep_alive, ca_pem, identity_pem, headers, gzip, unix_socket } = one;
     let same_identities = match (identity_pem, &other.identity_pem) {
         (Some(one), Some(another)) => same_secret(one, another),
         (None, None) => true,
@@ -66,6 +66,7 @@ fn same_client(one: &ClientOptions, other: &ClientOptions) -> bool {
         && same_identities
         && same_headers
         && *gzip == other.gzip
+        && *unix_socket == other.unix_socket
 }
 
 fn same_credentials(one: &Credentials, other: &Credentials) -> bool {

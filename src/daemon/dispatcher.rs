@@ -176,10 +176,10 @@ impl Dispatcher {
             Event::Watch { target, news } => self.on_news(&target, news, &mut batch).await,
             Event::Captured(finished) => self.on_captured(*finished, &mut batch).await,
             Event::Analysed(analysis) => self.on_analysed(*analysis, &mut batch).await,
-            Event::Delivered { channel, entry, outcome } => {
+            Event::Delivered { channel, entry, tried } => {
                 let now = self.tools.clock.now();
                 if let Some(lane) = self.lanes.get_mut(&channel) {
-                    let letters = lane.settle(&entry, outcome, now, &self.tools.metrics);
+                    let letters = lane.settle(&entry, tried, now, &self.tools.metrics);
                     batch.writes.extend(letters.into_iter().map(Write::Letter));
                 }
             }

@@ -1,6 +1,6 @@
 //! What reaches the dispatcher. Everything that changes a decision comes through this one type, in one order.
 
-use crate::alert::outbox::Outcome;
+use crate::alert::channel::{Receipt, SendError};
 use crate::clock::Timestamp;
 use crate::daemon::analysis::Analysis;
 use crate::daemon::capturing::Finished;
@@ -30,11 +30,14 @@ pub enum Event {
         /// Which outbox entry.
         entry: String,
         /// What came of it.
-        outcome: Outcome,
+        tried: Tried,
     },
     /// A person asks.
     Asked(web::Request),
 }
+
+/// How an attempt to deliver ended.
+pub type Tried = Result<Receipt, SendError>;
 
 /// What a watcher reports.
 #[derive(Debug)]

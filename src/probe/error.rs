@@ -211,10 +211,10 @@ fn is_refusal(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-/// rustls hides its errors within those of I/O, whose `source` passes over what they wrap.
+/// rustls hides its errors within those of I/O, once or twice, and their `source` passes over what they wrap.
 fn is_tls(error: &(dyn Error + 'static)) -> bool {
     match error.downcast_ref().and_then(io::Error::get_ref) {
-        Some(wrapped) => wrapped.is::<rustls::Error>(),
+        Some(wrapped) => is_tls(wrapped),
         None => error.is::<rustls::Error>(),
     }
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking and explains itself on stderr")]
 
 mod config;
+mod demo_service;
 mod layering;
+mod probe;
 mod services;
 mod support;

@@ -76,17 +76,18 @@ impl Service {
         self.address
     }
 
-    /// Answers until `stop` is done, and makes its own traffic meanwhile.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    /// Answers until `stop` is done, and makes its own traffic meanwhile. A connection that is open then lasts until its
+    /// client is done or the runtime ends.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let router = Router::new()
             .route("/", get(work))
             .route("/health/debug", get(health))
             .route("/admin/heap-snapshot", get(heap_snapshot))
             .with_state(Arc::clone(&self.state));
-        let server = axum::serve(self.listener, router).with_graceful_shutdown(stop);
         tokio::select! {
-            outcome = server => outcome,
+            outcome = axum::serve(self.listener, router) => outcome,
             () = make_traffic(&self.state, self.rate) => Ok(()),
+            () = stop => Ok(()),
         }
     }
 }
@@ -158,10 +159,11 @@ fn handle_request(state: &ServiceState) -> Option<u64> {
         return None;
     }
     let number = state.requests.fetch_add(1, Ordering::Relaxed);
-    let trace = format!("trace of request {number} ");
+    // Random, as request ids are: two runs of the service must not look like one to those who compare snapshots.
+    let request_id = format!("{:016x}", fastrand::u64(..));
     let length = usize::try_from(state.leak_per_request.bytes()).unwrap_or(usize::MAX);
-    let trace = trace.chars().cycle().take(length).collect();
-    logging::log_requests(&mut process, format!("req-{number}"), trace);
+    let trace = format!("GET / {request_id} ").chars().cycle().take(length).collect();
+    logging::log_requests(&mut process, request_id, trace);
     Some(number)
 }
 

@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use crate::alert::channel::{Delivery, Disposition, Origin, Sender};
+use crate::alert::channel::{Delivery, Origin, Sender, SetupError};
 use crate::alert::message::Alert;
 use crate::alert::outbox::{self, Entry, EntryState, Next, Outbox, Outcome};
 use crate::alert::{Channel, ChannelKind};
 use crate::clock::Timestamp;
-use crate::daemon::event::Event;
+use crate::daemon::event::{Event, Tried};
 use crate::daemon::metrics::Metrics;
 use crate::errors;
-use crate::http::ClientError;
 use crate::store::record::{Letter, LetterState};
 
 /// One channel's lane.
@@ -27,7 +26,7 @@ pub(super) struct Lane {
 
 impl Lane {
     /// A lane that goes on with what an earlier run left in the database.
-    pub(super) fn open(channel: Channel, options: outbox::Options, left: &[Letter]) -> Result<Self, ClientError> {
+    pub(super) fn open(channel: Channel, options: outbox::Options, left: &[Letter]) -> Result<Self, SetupError> {
         let entries = left.iter().filter_map(read_letter).collect();
         let outbox = Outbox::new(&channel.name, options, entries);
         let sender = Arc::new(Sender::new(channel, origin())?);
@@ -62,22 +61,21 @@ impl Lane {
     }
 
     /// Takes in how an attempt ended; the letters are to be written.
-    pub(super) fn settle(&mut self, id: &str, outcome: Outcome, now: Timestamp, metrics: &Metrics) -> Vec<Letter> {
+    pub(super) fn settle(&mut self, id: &str, tried: Tried, now: Timestamp, metrics: &Metrics) -> Vec<Letter> {
         self.in_flight = false;
         let name = self.sender.channel().name.clone();
-        match &outcome {
-            Outcome::Taken(_) => metrics.notified(&name),
-            Outcome::Failed { disposition, why } => {
-                let reason = match disposition {
-                    Disposition::Retry { .. } => "retry",
-                    Disposition::Permanent => "permanent",
-                    Disposition::ChannelRefuses => "refused",
-                    Disposition::ChannelBroken => "broken",
-                };
-                metrics.notification_failed(&name, reason);
-                warn!(channel = %name, alert = %id, reason, "alert not delivered to {name}: {why}");
+        match &tried {
+            Ok(_) => metrics.notified(&name),
+            Err(failure) => {
+                metrics.notification_failed(&name, failure.reason());
+                let why = errors::one_line(failure);
+                warn!(channel = %name, alert = %id, reason = failure.reason(), "alert not delivered to {name}: {why}");
             }
         }
+        let outcome = match tried {
+            Ok(receipt) => Outcome::Taken(receipt),
+            Err(failure) => Outcome::Failed { disposition: failure.disposition(), why: errors::one_line(&failure) },
+        };
         let letters = self.outbox.settle(id, outcome, now, fastrand::f64()).iter().map(write_letter).collect();
         self.show_state(&name);
         letters
@@ -122,11 +120,8 @@ pub(super) struct Attempt {
 impl Attempt {
     /// Sends, and says what came of it.
     pub(super) async fn run(self) -> Event {
-        let outcome = match self.sender.send(&self.entry.alert, &self.delivery).await {
-            Ok(receipt) => Outcome::Taken(receipt),
-            Err(failure) => Outcome::Failed { disposition: failure.disposition(), why: errors::one_line(&failure) },
-        };
-        Event::Delivered { channel: self.entry.channel, entry: self.entry.id, outcome }
+        let tried = self.sender.send(&self.entry.alert, &self.delivery).await;
+        Event::Delivered { channel: self.entry.channel, entry: self.entry.id, tried }
     }
 }
 

@@ -3,6 +3,7 @@
 //! The roots, `global` and the code nodes have no counterpart in memory and size 0: readers of snapshots start from the
 //! former and find the source line by the latter.
 
+use super::logging::SCRIPT as LOGGING;
 use super::process::{Census, LIST_BYTES, PROCESS_BYTES};
 
 /// The node types in V8's order; a node names one by its index.
@@ -91,7 +92,6 @@ impl Strings {
 
 /// The nodes that exist from the start. The edges from the list to its elements are not among their edges.
 pub(super) fn fixed_nodes(census: &Census, strings: &mut Strings) -> [FixedNode; FIXED_NODES] {
-    let script = census.listeners.first().map_or("", |listener| listener.made_at.file());
     let element = |name: usize, to: usize| Edge { kind: ELEMENT_EDGE, name, to };
     let mut node = |kind: usize, name: &str, bytes: u64, edges: &[(usize, &str, usize)]| {
         let name = strings.index(name);
@@ -101,7 +101,7 @@ pub(super) fn fixed_nodes(census: &Census, strings: &mut Strings) -> [FixedNode;
     let mut root = node(SYNTHETIC, "", 0, &[(SHORTCUT_EDGE, "global", GLOBAL)]);
     root.edges.push(element(1, GC_ROOTS));
     let mut gc_roots = node(SYNTHETIC, "(GC roots)", 0, &[]);
-    gc_roots.edges.push(element(1, GLOBAL));
+    gc_roots.edges.extend([element(1, GLOBAL), element(2, FUNCTION)]);
     [
         root,
         gc_roots,
@@ -109,8 +109,8 @@ pub(super) fn fixed_nodes(census: &Census, strings: &mut Strings) -> [FixedNode;
         node(OBJECT, "process", PROCESS_BYTES, &[(PROPERTY_EDGE, "_events", EVENTS)]),
         node(OBJECT, "Object", 0, &[(PROPERTY_EDGE, "uncaughtException", LIST)]),
         node(CODE, "(shared function info)", 0, &[(INTERNAL_EDGE, "script_or_debug_info", SCRIPT)]),
-        node(CODE, script, 0, &[(INTERNAL_EDGE, "name", SCRIPT_NAME)]),
-        node(STRING, script, 0, &[]),
+        node(CODE, LOGGING, 0, &[(INTERNAL_EDGE, "name", SCRIPT_NAME)]),
+        node(STRING, LOGGING, 0, &[]),
         node(ARRAY, "(object elements)", census.slot_bytes, &[]),
         node(OBJECT, "Array", LIST_BYTES, &[(INTERNAL_EDGE, "elements", SLOTS)]),
     ]

@@ -43,16 +43,11 @@ impl ServiceOptions {
     /// Reads the settings by name.
     pub fn from_environment(environment: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let token = environment("ADMIN_TOKEN").filter(|token| !token.is_empty()).ok_or(SettingsError::NoToken)?;
-        let rate = number(&environment, "LOAD_RATE", 0.0, "requests a second, 0 to 10000")?;
-        if !(0.0..=10_000.0).contains(&rate) {
-            let allowed = "requests a second, 0 to 10000";
-            return Err(SettingsError::Invalid { name: "LOAD_RATE", value: rate.to_string(), allowed });
-        }
         Ok(Self {
             port: number(&environment, "PORT", 0, "a port, 0 to 65535")?,
             token: token.into(),
             leak_per_request: ByteSize::new(number(&environment, "LEAK_BYTES", 20_000, "a number of bytes")?),
-            rate,
+            rate: f64::from(number::<u16>(&environment, "LOAD_RATE", 0, "whole requests a second, 0 to 65535")?),
             most_live: ByteSize::new(number(&environment, "MOST_LIVE_BYTES", 512 << 20, "a number of bytes")?),
         })
     }
@@ -66,4 +61,29 @@ fn number<T: FromStr>(
 ) -> Result<T, SettingsError> {
     let Some(value) = environment(name) else { return Ok(default) };
     value.parse().map_err(|_| SettingsError::Invalid { name, value, allowed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(environment: &[(&str, &str)], expected: Result<(u16, u64, f64), &str>) {
+        let lookup =
+            |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let read = ServiceOptions::from_environment(lookup);
+        let read = read.map(|options| (options.port, options.leak_per_request.bytes(), options.rate));
+        assert_eq!(read.map_err(|problem| problem.to_string()), expected.map_err(str::to_owned), "{environment:?}");
+    }
+
+    #[test]
+    fn settings_come_by_name_and_wrong_ones_are_named() {
+        check(&[("ADMIN_TOKEN", "t")], Ok((0, 20_000, 0.0)));
+        check(&[("ADMIN_TOKEN", "t"), ("PORT", "8080"), ("LEAK_BYTES", "1"), ("LOAD_RATE", "50")], Ok((8080, 1, 50.0)));
+        let no_token = "ADMIN_TOKEN is not set: the service asks for it before it gives a snapshot";
+        check(&[("PORT", "1")], Err(no_token));
+        check(&[("ADMIN_TOKEN", "")], Err(no_token));
+        check(&[("ADMIN_TOKEN", "t"), ("PORT", "65536")], Err("PORT=\"65536\": must be a port, 0 to 65535"));
+        let rate = "LOAD_RATE=\"-1\": must be whole requests a second, 0 to 65535";
+        check(&[("ADMIN_TOKEN", "t"), ("LOAD_RATE", "-1")], Err(rate));
+    }
 }

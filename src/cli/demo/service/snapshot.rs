@@ -245,3 +245,122 @@ fn write_string(text: &mut String, string: &str) {
 fn push(text: &mut String, formatted: std::fmt::Arguments<'_>) {
     text.write_fmt(formatted).expect("writing to a String cannot fail");
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::cli::demo::service::logging::log_requests;
+    use crate::cli::demo::service::process::Process;
+
+    fn process_after(requests: usize, trace_bytes: usize) -> Process {
+        let mut process = Process::default();
+        for number in 0..requests {
+            log_requests(&mut process, format!("req-{number}"), "x".repeat(trace_bytes));
+        }
+        process
+    }
+
+    fn snapshot_of(process: &Process) -> Value {
+        let text: Vec<u8> = Snapshot::new(process.census()).into_chunks().flatten().collect();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    /// The rows of a section, as many numbers each as the meta names.
+    fn rows(snapshot: &Value, section: &str, fields: &str) -> Vec<Vec<usize>> {
+        let width = snapshot["snapshot"]["meta"][fields].as_array().unwrap().len();
+        let numbers: Vec<usize> = serde_json::from_value(snapshot[section].clone()).unwrap();
+        assert_eq!(numbers.len() % width, 0, "{section}");
+        numbers.chunks(width).map(<[usize]>::to_vec).collect()
+    }
+
+    fn check(process: &Process, requests: usize) {
+        let snapshot = snapshot_of(process);
+        let nodes = rows(&snapshot, "nodes", "node_fields");
+        let edges = rows(&snapshot, "edges", "edge_fields");
+        let locations = rows(&snapshot, "locations", "location_fields");
+        let strings = snapshot["strings"].as_array().unwrap();
+        assert_eq!(snapshot["snapshot"]["node_count"], nodes.len());
+        assert_eq!(snapshot["snapshot"]["edge_count"], edges.len());
+        assert_eq!(nodes.iter().map(|node| node[4]).sum::<usize>(), edges.len(), "edges that nodes claim");
+        assert_eq!(
+            nodes.iter().map(|node| node[3]).sum::<usize>(),
+            usize::try_from(process.live_bytes()).unwrap(),
+            "sizes add up to heapUsed"
+        );
+        assert!(nodes.iter().all(|node| node[1] < strings.len()), "names of nodes");
+        assert!(edges.iter().all(|edge| edge[0] == ELEMENT_EDGE || edge[1] < strings.len()));
+        let targets: std::collections::BTreeSet<usize> = edges.iter().map(|edge| edge[2] / NODE_FIELDS).collect();
+        assert!(targets.into_iter().eq(1..nodes.len()), "each node but the root is referred to");
+        assert_eq!(locations.len(), requests);
+        for location in locations {
+            assert_eq!(nodes[location[0] / NODE_FIELDS][0], CLOSURE, "only closures have a location");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        /// Counts around the size of a chunk, where a comma could be lost.
+        #[test]
+        fn any_number_of_listeners_makes_a_whole_snapshot(requests in 0..=2 * LISTENERS_PER_CHUNK + 1, bytes in 0..100usize) {
+            check(&process_after(requests, bytes), requests);
+        }
+    }
+
+    #[test]
+    fn the_edges_of_chunks_are_whole() {
+        for requests in [0, 1, LISTENERS_PER_CHUNK - 1, LISTENERS_PER_CHUNK, LISTENERS_PER_CHUNK + 1] {
+            check(&process_after(requests, 10), requests);
+        }
+    }
+
+    #[test]
+    fn an_object_keeps_its_id_while_others_come() {
+        let mut process = process_after(3, 10);
+        let before = snapshot_of(&process);
+        log_requests(&mut process, "req-3".to_owned(), String::new());
+        let after = snapshot_of(&process);
+        let [before, after] = [before, after].map(|snapshot| {
+            let name = |node: &Vec<usize>| snapshot["strings"][node[1]].as_str().unwrap().to_owned();
+            let nodes = rows(&snapshot, "nodes", "node_fields");
+            nodes.iter().map(|node| (node[2], node[0], name(node))).collect::<Vec<_>>()
+        });
+        assert_eq!(before[..], after[..before.len()]);
+        assert_eq!(after.len(), before.len() + NODES_PER_LISTENER);
+    }
+
+    #[test]
+    fn a_listener_is_found_where_node_would_have_it() {
+        let snapshot = snapshot_of(&process_after(2, 10));
+        let nodes = rows(&snapshot, "nodes", "node_fields");
+        let edges = rows(&snapshot, "edges", "edge_fields");
+        let string = |index: usize| snapshot["strings"][index].as_str().unwrap();
+        let follow = |from: usize, name: &str| {
+            let first: usize = nodes[..from].iter().map(|node| node[4]).sum();
+            let own = &edges[first..][..nodes[from][4]];
+            let is_named = |edge: &&Vec<usize>| match edge[0] {
+                ELEMENT_EDGE => edge[1].to_string() == name,
+                _ => string(edge[1]) == name,
+            };
+            let edge = own.iter().find(is_named).unwrap_or_else(|| panic!("no edge `{name}` from node {from}"));
+            edge[2] / NODE_FIELDS
+        };
+        let listener = ["global", "process", "_events", "uncaughtException", "1"].into_iter().fold(0, follow);
+        assert_eq!(nodes[listener][0], CLOSURE);
+        let captured = ["context", "requestId"].into_iter().fold(listener, follow);
+        assert_eq!(string(nodes[captured][1]), "req-1");
+        let script = ["shared", "script_or_debug_info"].into_iter().fold(listener, follow);
+        assert!(string(nodes[script][1]).ends_with("service/logging.rs"));
+    }
+
+    #[test]
+    fn no_chunk_grows_with_the_number_of_listeners() {
+        let longest = |requests| {
+            let chunks = Snapshot::new(process_after(requests, 100).census()).into_chunks();
+            chunks.map(|chunk| chunk.len()).max().unwrap()
+        };
+        assert!(longest(20 * LISTENERS_PER_CHUNK) < 2 * longest(LISTENERS_PER_CHUNK));
+    }
+}

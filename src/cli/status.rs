@@ -1,0 +1,160 @@
+//! `heapwatch status`, `snapshot` and `rearm`: what the daemon sees, and what a person may ask of it.
+
+use clap::Args;
+use comfy_table::{Table, presets};
+
+use super::client::{AskError, ServerArgs};
+use super::output::print;
+use crate::leak::event::PairPart;
+use crate::leak::verdict::State;
+use crate::status::TargetStatus;
+use crate::target::TargetName;
+use crate::units::ByteSize;
+use crate::web::SnapshotAnswer;
+
+/// Show every target: verdict, memory, growth, time to the limit, and the evidence so far.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Print JSON, one object with all targets.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Take a heap snapshot now, if the safety gate allows it.
+#[derive(Clone, Debug, Args)]
+pub struct SnapshotArgs {
+    /// Whose heap.
+    target: TargetName,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Allow captures of a target again, after one coincided with the death of its process.
+#[derive(Clone, Debug, Args)]
+pub struct RearmArgs {
+    /// Whose captures.
+    target: TargetName,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// The daemon did not answer.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// Standard output is gone.
+    #[error("cannot print")]
+    Print(#[from] std::io::Error),
+    /// The safety gate said no.
+    #[error("no snapshot of {target}: {}", refusals.join("; "))]
+    Gate {
+        /// Whose.
+        target: TargetName,
+        /// Every rule that said no.
+        refusals: Vec<String>,
+    },
+    /// Snapshots are off.
+    #[error("{0}")]
+    Off(String),
+}
+
+#[derive(serde::Deserialize, serde::Serialize)]
+struct Targets {
+    targets: Vec<TargetStatus>,
+}
+
+/// Prints the status of every target.
+pub async fn status(args: StatusArgs) -> Result<(), StatusError> {
+    let all: Targets = args.server.get(&["api", "v1", "targets"]).await?;
+    if args.json {
+        // Plain data with text keys, which JSON can always hold.
+        print(&serde_json::to_string_pretty(&all).unwrap_or_default())?;
+    } else {
+        print(&table(&all.targets).to_string())?;
+    }
+    Ok(())
+}
+
+/// Asks for a snapshot.
+pub async fn snapshot(args: SnapshotArgs) -> Result<(), StatusError> {
+    let target = args.target;
+    let answer = args.server.post(&["api", "v1", "targets", target.as_str(), "snapshot"]).await?;
+    match answer {
+        SnapshotAnswer::Started { part } => {
+            let which = match part {
+                PairPart::Baseline => "a baseline",
+                PairPart::First => "the first of a pair",
+                PairPart::Second => "the second of a pair",
+            };
+            print(&format!("taking a snapshot of {target}, {which}; `heapwatch status` shows when it is stored"))?;
+            Ok(())
+        }
+        SnapshotAnswer::Refused { refusals, advice } => {
+            print(&advice.iter().map(|line| format!("you can: {line}")).collect::<Vec<_>>().join("\n"))?;
+            Err(StatusError::Gate { target, refusals })
+        }
+        SnapshotAnswer::Off { why } => Err(StatusError::Off(why)),
+    }
+}
+
+/// Allows captures again.
+pub async fn rearm(args: RearmArgs) -> Result<(), StatusError> {
+    let target = args.target;
+    let answer: serde_json::Value = args.server.post(&["api", "v1", "targets", target.as_str(), "rearm"]).await?;
+    let was_disarmed = answer.get("was_disarmed").and_then(serde_json::Value::as_bool).unwrap_or(false);
+    print(&if was_disarmed {
+        format!("captures of {target} are allowed again")
+    } else {
+        format!("captures of {target} were not off; nothing changed")
+    })?;
+    Ok(())
+}
+
+fn table(targets: &[TargetStatus]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(["TARGET", "VERDICT", "MEMORY", "GROWTH", "LIMIT IN", "EVIDENCE"]);
+    for status in targets {
+        table.add_row(row(status));
+    }
+    table
+}
+
+fn row(status: &TargetStatus) -> [String; 6] {
+    let watch = &status.watch;
+    let verdict = watch.verdict.as_ref();
+    let growth = verdict.and_then(|verdict| verdict.growth);
+    let memory = watch.sample.as_ref().and_then(|sample| sample.heap_used.or(sample.rss));
+    let state = verdict.map_or(State::WarmingUp, |verdict| verdict.state).to_string();
+    [
+        status.name.to_string(),
+        watch.last_failure.as_ref().map_or(state, |why| format!("not answering: {why}")),
+        memory.map_or_else(String::new, |bytes| ByteSize::new(bytes).to_string()),
+        growth.map_or_else(String::new, |growth| growth.slope.to_string()),
+        growth
+            .and_then(|growth| growth.limit_in_seconds)
+            .map_or_else(String::new, |seconds| format!("{:.1} h", seconds / 3600.0)),
+        evidence(status),
+    ]
+}
+
+fn evidence(status: &TargetStatus) -> String {
+    let care = &status.care;
+    if let Some(why) = &care.disarmed {
+        return format!("captures are off: {why}");
+    }
+    if let Some(culprit) = care.episode.as_ref().and_then(|episode| episode.culprit.clone()) {
+        return culprit;
+    }
+    if care.capturing.is_some() {
+        return "taking a snapshot".to_owned();
+    }
+    match (&care.waiting, &care.episode) {
+        (Some(waiting), _) if !waiting.refusals.is_empty() => format!("no snapshot: {}", waiting.refusals.join("; ")),
+        (_, Some(episode)) => format!("{} snapshots", episode.snapshots.len()),
+        _ => String::new(),
+    }
+}
