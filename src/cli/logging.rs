@@ -20,6 +20,14 @@ pub enum LoggingError {
     /// `format = "journald"`, and there is no journal.
     #[error("cannot write to the journal, as `log.format` says")]
     Journal(#[source] io::Error),
+    /// The file cannot be written.
+    #[error("cannot log to {path}")]
+    File {
+        /// Which file.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// Somebody has started a log before.
     #[error("cannot start the log twice")]
     Twice(#[from] TryInitError),
@@ -37,8 +45,19 @@ pub fn start(options: LogOptions) -> Result<(), LoggingError> {
         LogFormat::Auto if stderr_is_the_journal() => journal().unwrap_or_else(|_| json()),
         LogFormat::Auto | LogFormat::Json => json(),
     };
-    tracing_subscriber::registry().with(lines.with_filter(filter(options.level))).try_init()?;
-    Ok(())
+    install(lines, options.level)
+}
+
+/// Logs to a file as text, for the demo, whose standard output is for its own story.
+pub(super) fn to_file(path: &Path) -> Result<(), LoggingError> {
+    let unwritable = |source| LoggingError::File { path: path.display().to_string(), source };
+    let file = File::create(path).map_err(unwritable)?;
+    let lines = fmt::layer().with_ansi(false).with_target(false).with_writer(file).log_internal_errors(false);
+    install(lines.boxed(), LogLevel::Info)
+}
+
+fn install(lines: Lines, level: LogLevel) -> Result<(), LoggingError> {
+    Ok(tracing_subscriber::registry().with(lines.with_filter(filter(level))).try_init()?)
 }
 
 /// Logs to a file as text: the demo's standard output and error are for its own story.
@@ -61,8 +80,10 @@ fn json() -> Lines {
     fmt::layer().json().flatten_event(true).with_writer(io::stderr).log_internal_errors(false).boxed()
 }
 
+/// Fields as `HEAPWATCH_TARGET_NAME=`, for `journalctl HEAPWATCH_TARGET_NAME=api`.
 fn journal() -> io::Result<Lines> {
-    Ok(tracing_journald::layer()?.with_field_prefix(None).with_syslog_identifier("heapwatch".to_owned()).boxed())
+    let layer = tracing_journald::layer()?.with_field_prefix(Some("HEAPWATCH".to_owned()));
+    Ok(layer.with_syslog_identifier("heapwatch".to_owned()).boxed())
 }
 
 /// systemd names the journal's end of our stderr by device and inode, so that a redirected stderr is told apart.

@@ -49,7 +49,7 @@ pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> (Vec<Channel>, Ve
     for mut row in root.rows("channels", "name") {
         match channel(&mut row, vault, &mut names) {
             Read::Channel(channel) => channels.push(*channel),
-            Read::Ping(ping) => pings.push(ping),
+            Read::Ping(ping) => pings.push(*ping),
             // Without a type, nobody knows which keys it has.
             Read::Untyped => continue,
             Read::Wrong => {}
@@ -65,7 +65,7 @@ pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> (Vec<Channel>, Ve
 
 enum Read {
     Channel(Box<Channel>),
-    Ping(ping::Options),
+    Ping(Box<ping::Options>),
     Untyped,
     Wrong,
 }
@@ -95,7 +95,7 @@ fn channel(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<String>)
     let client = client(row, vault, ClientOptions::default().connect_timeout.min(timeout));
     if let Type::Ping = kind {
         let url = secret_url(row, vault, "\"https://hc-ping.com/...\"");
-        return url.map_or(Read::Wrong, |url| Read::Ping(ping::Options { url, client, timeout }));
+        return url.map_or(Read::Wrong, |url| Read::Ping(Box::new(ping::Options { url, client, timeout })));
     }
     let min_severity = row.choice("min_severity", Severity::Info, &SEVERITIES);
     let labels = labels(row);

@@ -11,6 +11,8 @@ use super::report::Report;
 use super::table::Table;
 use super::{Config, Sources, load, read};
 use crate::alert::{ChannelKind, WebhookFormat};
+use crate::http::Credentials;
+use crate::units::ByteSize;
 
 const REFERENCE: &str = include_str!("../../config/heapwatch.toml");
 
@@ -84,8 +86,50 @@ fn secrets() -> tempfile::TempDir {
 fn loaded(directory: &Path, text: &str) -> Config {
     let file = directory.join("heapwatch.toml");
     fs::write(&file, text).expect("a file");
-    let sources = Sources { file: Some(file), ..Sources::default() };
+    let credentials_directory = Some(directory.to_owned());
+    let sources = Sources { file: Some(file), credentials_directory, ..Sources::default() };
     load(&sources).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+#[test]
+fn every_example_loads() {
+    let directory = secrets();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let mut seen = 0;
+    for example in fs::read_dir(examples).expect("the examples") {
+        let text = fs::read_to_string(example.expect("an example").path()).expect("text");
+        let config = loaded(directory.path(), &text.replace("/etc/heapwatch", &directory.path().display().to_string()));
+        assert!(!config.targets.is_empty());
+        seen += 1;
+    }
+    assert!(seen >= 4, "{seen} examples");
+}
+
+/// DESIGN.md, 'Configuration, at its smallest'.
+#[test]
+fn the_smallest_configuration_is_this_small() {
+    let directory = secrets();
+    let text = r#"
+        [[targets]]
+        name = "checkout-api"
+        url = "http://127.0.0.1:3000"
+        memory_limit = "512MiB"
+        snapshot = { token_file = "./snapshot.token" }
+
+        [[channels]]
+        type = "webhook"
+        url = "https://hooks.example.com/heapwatch"
+        secret_file = "./webhook.secret"
+    "#;
+    let config = loaded(directory.path(), text);
+    let target = &config.targets[0];
+    let capture = target.capture.as_ref().expect("snapshots are on");
+    assert_eq!(target.probe.url.as_str(), "http://127.0.0.1:3000/health/debug");
+    assert_eq!(capture.url.as_str(), "http://127.0.0.1:3000/admin/heap-snapshot");
+    assert!(matches!((&target.probe.credentials, &capture.credentials), (Credentials::None, Credentials::Bearer(_))));
+    assert_eq!(capture.gate.memory_limit, target.leak.memory_limit);
+    assert_eq!(capture.gate.memory_limit, Some(ByteSize::mib(512)));
+    assert_eq!(config.warnings, Vec::<String>::new());
 }
 
 #[test]
