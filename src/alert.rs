@@ -26,6 +26,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use self::message::{Alert, News, Severity};
 use crate::http::{ClientOptions, ShownUrl};
 use crate::target::Labels;
 
@@ -41,17 +42,18 @@ pub struct Channel {
     /// Deadline for one attempt.
     pub timeout: Duration,
     /// Lowest severity it is told of. Suspicions and stored snapshots are `Info`.
-    pub min_severity: message::Severity,
+    pub min_severity: Severity,
     /// Labels that a target must have, each with this value; empty: every target.
     pub labels: Labels,
 }
 
 impl Channel {
     /// Whether this channel is told of `alert`. A resolve carries the severity of what it resolves, so that it goes
-    /// wherever that went.
-    pub fn wants(&self, alert: &message::Alert) -> bool {
-        alert.severity >= self.min_severity
-            && self.labels.iter().all(|(name, value)| alert.labels.get(name) == Some(value))
+    /// wherever that went; heapwatch's own trouble concerns every team.
+    pub fn wants(&self, alert: &Alert) -> bool {
+        let is_own = matches!(alert.news, News::Trouble { .. } | News::Test { .. });
+        let has_labels = || self.labels.iter().all(|(name, value)| alert.labels.get(name) == Some(value));
+        alert.severity >= self.min_severity && (is_own || has_labels())
     }
 }
 
@@ -133,5 +135,51 @@ impl ChannelKind {
 impl fmt::Debug for ChannelKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}({})", self.name(), self.shown())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::examples::{alert, leak};
+
+    fn channel(min_severity: Severity, labels: &[(&str, &str)]) -> Channel {
+        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (client, timeout) = (ClientOptions::default(), Duration::from_secs(15));
+        Channel { name: "ops".to_owned(), kind: ChannelKind::Log, client, timeout, min_severity, labels }
+    }
+
+    #[test]
+    fn a_channel_is_told_of_its_labels_and_severities_only() {
+        let warning = alert(News::LeakConfirmed(leak()));
+        for (min_severity, labels, expected) in [
+            (Severity::Warning, &[][..], true),
+            (Severity::Critical, &[], false),
+            (Severity::Info, &[("env", "prod")], true),
+            (Severity::Info, &[("env", "staging")], false),
+            (Severity::Info, &[("env", "prod"), ("team", "payments")], false),
+        ] {
+            assert_eq!(channel(min_severity, labels).wants(&warning), expected, "{min_severity:?} {labels:?}");
+        }
+    }
+
+    #[test]
+    fn heapwatchs_own_trouble_concerns_every_team() {
+        let trouble = policy::trouble("channel ops", "410 Gone", message::Status::Firing, examples::NOW);
+        assert!(channel(Severity::Warning, &[("team", "payments")]).wants(&trouble));
+    }
+
+    #[test]
+    fn neither_paths_nor_secrets_show_in_debug() {
+        let url = Url::parse("https://user:pw@hooks.slack.com/services/T0/B0/secret?token=x").expect("a URL");
+        let kinds = [
+            ChannelKind::Slack { url: url.clone() },
+            ChannelKind::PagerDuty { url: url.clone(), routing_key: "secret".into() },
+            ChannelKind::Alertmanager { peers: vec![url.clone()], resend: alertmanager::RESEND },
+            ChannelKind::Webhook { url, secrets: vec!["secret".into()], format: WebhookFormat::Standard },
+        ];
+        for kind in kinds {
+            assert_eq!(format!("{kind:?}"), format!("{}(https://hooks.slack.com)", kind.name()));
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod check;
 pub mod client;
 pub mod demo;
 pub mod exit;
+pub mod heap;
 pub mod logging;
 pub mod probe;
 pub mod replay;
@@ -38,6 +39,9 @@ enum Command {
     Status(status::StatusArgs),
     Snapshot(status::SnapshotArgs),
     Rearm(status::RearmArgs),
+    /// Analyse heap snapshots: compare two of one process, or look into one.
+    #[command(subcommand)]
+    Heap(heap::HeapCommand),
     Demo(demo::DemoArgs),
     /// The demo's own leaking service.
     #[command(hide = true)]
@@ -61,6 +65,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Status(args) => Ok(runtime()?.block_on(status::status(args))?),
         Command::Snapshot(args) => Ok(runtime()?.block_on(status::snapshot(args))?),
         Command::Rearm(args) => Ok(runtime()?.block_on(status::rearm(args))?),
+        Command::Heap(command) => Ok(heap::run(command)?),
         Command::Demo(args) => demo::run(&args),
         Command::DemoService => Ok(runtime()?.block_on(demo::service::main(|name| std::env::var(name).ok()))?),
     }

@@ -134,6 +134,8 @@ const fn alert_name(news: &News) -> &'static str {
         News::SnapshotFailed { .. } => "SnapshotFailed",
         News::Gauge { .. } => "GaugeOverMaximum",
         News::Misconfigured { .. } => "TargetMisconfigured",
+        // What it closes is not sent again from now on, and so runs out.
+        News::NoLongerWatched { .. } => "TargetNoLongerWatched",
         News::Trouble { .. } => "HeapwatchTrouble",
         News::Test { .. } => "HeapwatchTest",
     }

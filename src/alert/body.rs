@@ -131,7 +131,7 @@ fn facts(news: &News) -> Map<String, Value> {
         }
         News::Trouble { subject, why, .. } => json!({ "trouble": { "subject": subject, "why": why } }),
         News::AnalysisFailed { why } | News::Misconfigured { why } => json!({ "why": why }),
-        News::Test { .. } => json!({}),
+        News::NoLongerWatched { .. } | News::Test { .. } => json!({}),
     };
     match facts {
         Value::Object(members) => members,

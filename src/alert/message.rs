@@ -150,6 +150,11 @@ pub enum News {
         /// What is wrong and what would be right.
         why: String,
     },
+    /// The target was taken out of the configuration while an incident was open; nobody can tell how that ends.
+    NoLongerWatched {
+        /// The incident that is closed by this.
+        incident: String,
+    },
     /// heapwatch itself is in trouble: a channel that refuses everything, a full disk, a damaged database.
     Trouble {
         /// What is affected, in a few words that stay the same while it lasts: `channel ops-hook`.
@@ -184,7 +189,7 @@ impl Alert {
             News::LeakConfirmed(_) | News::LeakReminder(_) | News::StillLeaking(_) | News::TargetDown { .. } => {
                 Status::Firing
             }
-            News::LeakResolved { .. } | News::TargetUp { .. } => Status::Resolved,
+            News::LeakResolved { .. } | News::TargetUp { .. } | News::NoLongerWatched { .. } => Status::Resolved,
             News::Gauge { exceeded, .. } => match exceeded {
                 true => Status::Firing,
                 false => Status::Resolved,
@@ -216,6 +221,9 @@ impl Alert {
     /// `heapwatch/checkout-api/leak/<episode>`. It survives restarts of heapwatch.
     pub fn incident(&self) -> String {
         let target = &self.target;
+        if let News::NoLongerWatched { incident } = &self.news {
+            return incident.clone();
+        }
         if let Some(episode) = &self.episode {
             return format!("heapwatch/{target}/leak/{episode}");
         }
@@ -250,6 +258,7 @@ impl News {
             Self::SnapshotFailed { .. } => "snapshot_failed",
             Self::Gauge { .. } => "gauge",
             Self::Misconfigured { .. } => "misconfigured",
+            Self::NoLongerWatched { .. } => "no_longer_watched",
             Self::Trouble { .. } => "trouble",
             Self::Test { .. } => "test",
         }
@@ -273,6 +282,7 @@ impl News {
             Self::SnapshotFailed { .. } => "snapshot.failed",
             Self::Gauge { .. } => "gauge.changed",
             Self::Misconfigured { .. } => "target.misconfigured",
+            Self::NoLongerWatched { .. } => "target.removed",
             Self::Trouble { .. } => "heapwatch.trouble",
             Self::Test { .. } => "channel.test",
         }

@@ -43,6 +43,7 @@ pub fn headline(alert: &Alert) -> String {
         }
         News::Gauge { gauge, value, maximum, .. } => format!("{gauge} is {value}, back under its maximum {maximum}"),
         News::Misconfigured { .. } => "cannot be judged as configured".to_owned(),
+        News::NoLongerWatched { .. } => "no longer watched, so its open alert is closed".to_owned(),
         News::Trouble { subject, status: Status::Resolved, .. } => format!("{} works again", line(subject, FRAGMENT)),
         News::Trouble { subject, .. } => format!("trouble with {}", line(subject, FRAGMENT)),
         News::Test { status } => format!("this is a test alert ({}), nothing is wrong", status.name()),
@@ -80,6 +81,9 @@ pub fn details(alert: &Alert) -> Vec<String> {
         | News::SnapshotFailed { why, .. }
         | News::Misconfigured { why }
         | News::Trouble { why, .. } => vec![sentence(why)],
+        News::NoLongerWatched { .. } => {
+            vec!["It was taken out of the configuration. Whether the trouble is over is not known.".to_owned()]
+        }
         News::TargetUp { .. } | News::Gauge { .. } | News::Test { .. } => Vec::new(),
     };
     sentences.iter().map(|sentence| line(sentence, SENTENCE)).collect()

@@ -31,6 +31,9 @@ pub enum LoggingError {
     /// Somebody has started a log before.
     #[error("cannot start the log twice")]
     Twice(#[from] TryInitError),
+    /// The file cannot be written.
+    #[error("cannot log to a file")]
+    File(#[source] io::Error),
 }
 
 /// Starts the log of this process.
@@ -55,6 +58,14 @@ pub(super) fn to_file(path: &Path) -> Result<(), LoggingError> {
 
 fn install(lines: Lines, level: LogLevel) -> Result<(), LoggingError> {
     Ok(tracing_subscriber::registry().with(lines.with_filter(filter(level))).try_init()?)
+}
+
+/// Logs to a file as text: the demo's standard output and error are for its own story.
+pub(super) fn to_file(path: &Path) -> Result<(), LoggingError> {
+    let file = File::create(path).map_err(LoggingError::File)?;
+    let lines = fmt::layer().with_writer(file).with_ansi(false).log_internal_errors(false);
+    tracing_subscriber::registry().with(lines.with_filter(filter(LogLevel::Info))).try_init()?;
+    Ok(())
 }
 
 type Lines = Box<dyn Layer<Registry> + Send + Sync>;

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use crate::alert::channel::{Delivery, Origin, Sender, SetupError};
+use crate::alert::channel::{Origin, Sender, SetupError};
 use crate::alert::message::Alert;
-use crate::alert::outbox::{self, Entry, EntryState, Next, Outbox, Outcome};
+use crate::alert::outbox::{self, Entry, EntryState, Health, Next, Outbox, Outcome};
 use crate::alert::{Channel, ChannelKind};
 use crate::clock::Timestamp;
 use crate::daemon::event::{Event, Tried};
@@ -20,17 +20,15 @@ use crate::store::record::{Letter, LetterState};
 pub(super) struct Lane {
     sender: Arc<Sender>,
     outbox: Outbox,
-    in_flight: bool,
-    broken: bool,
 }
 
 impl Lane {
     /// A lane that goes on with what an earlier run left in the database.
     pub(super) fn open(channel: Channel, options: outbox::Options, left: &[Letter]) -> Result<Self, SetupError> {
         let entries = left.iter().filter_map(read_letter).collect();
-        let outbox = Outbox::new(&channel.name, options, entries);
+        let outbox = Outbox::new(&channel.name, options.for_kind(&channel.kind), entries);
         let sender = Arc::new(Sender::new(channel, origin())?);
-        Ok(Self { sender, outbox, in_flight: false, broken: false })
+        Ok(Self { sender, outbox })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -48,37 +46,36 @@ impl Lane {
         self.outbox.push(alert, now).iter().map(write_letter).collect()
     }
 
-    /// The attempt to start now, if one is due.
-    pub(super) fn pump(&mut self, now: Timestamp) -> Option<Attempt> {
-        if self.in_flight {
-            return None;
-        }
-        let Next::Send(entry) = self.outbox.next(now) else { return None };
-        let delivery = Delivery { now, attempt: entry.attempts + 1, opened_with: self.outbox.opened_with(entry) };
-        let attempt = Attempt { sender: Arc::clone(&self.sender), entry: entry.clone(), delivery };
-        self.in_flight = true;
-        Some(attempt)
+    /// The attempt to start now, if one is due, and the letter to write before it starts.
+    pub(super) fn pump(&mut self, now: Timestamp) -> Option<(Letter, Attempt)> {
+        let Next::Send(attempt) = self.outbox.next(now) else { return None };
+        let letter = write_letter(&attempt.entry);
+        Some((letter, Attempt { sender: Arc::clone(&self.sender), attempt }))
     }
 
-    /// Takes in how an attempt ended; the letters are to be written.
-    pub(super) fn settle(&mut self, id: &str, tried: Tried, now: Timestamp, metrics: &Metrics) -> Vec<Letter> {
-        self.in_flight = false;
-        let name = self.sender.channel().name.clone();
-        match &tried {
-            Ok(_) => metrics.notified(&name),
-            Err(failure) => {
-                metrics.notification_failed(&name, failure.reason());
-                let why = errors::one_line(failure);
-                warn!(channel = %name, alert = %id, reason = failure.reason(), "alert not delivered to {name}: {why}");
-            }
-        }
+    /// Takes in how an attempt ended; the letters are to be written, and news of the channel told on the others.
+    pub(super) fn settle(
+        &mut self,
+        id: &str,
+        tried: Tried,
+        now: Timestamp,
+        metrics: &Metrics,
+    ) -> (Vec<Letter>, Option<Health>) {
+        let name = &self.sender.channel().name;
         let outcome = match tried {
-            Ok(receipt) => Outcome::Taken(receipt),
-            Err(failure) => Outcome::Failed { disposition: failure.disposition(), why: errors::one_line(&failure) },
+            Ok(receipt) => {
+                metrics.notified(name);
+                Outcome::Taken(receipt)
+            }
+            Err(failure) => {
+                let (reason, why) = (failure.reason(), errors::one_line(&failure));
+                metrics.notification_failed(name, reason);
+                warn!(channel = %name, alert = %id, reason, "alert not delivered to {name}: {why}");
+                Outcome::Failed { disposition: failure.disposition(), why }
+            }
         };
-        let letters = self.outbox.settle(id, outcome, now, fastrand::f64()).iter().map(write_letter).collect();
-        self.show_state(&name);
-        letters
+        let settled = self.outbox.settle(id, outcome, now, fastrand::f64());
+        (settled.write.iter().map(write_letter).collect(), settled.health)
     }
 
     /// Gives up what is too old; the letters are to be written.
@@ -95,33 +92,21 @@ impl Lane {
     pub(super) fn owed(&self) -> usize {
         self.outbox.waiting().count()
     }
-
-    fn show_state(&mut self, name: &str) {
-        let now_broken = self.outbox.broken().map(str::to_owned);
-        match (&now_broken, self.broken) {
-            (Some(why), false) => {
-                error!(channel = %name, "channel {name} takes no alerts any more: {why}; mend its configuration and reload");
-            }
-            (None, true) => info!(channel = %name, "channel {name} takes alerts again"),
-            _ => {}
-        }
-        self.broken = now_broken.is_some();
-    }
 }
 
 /// One attempt to deliver.
 #[derive(Debug)]
 pub(super) struct Attempt {
     sender: Arc<Sender>,
-    entry: Entry,
-    delivery: Delivery,
+    attempt: Box<outbox::Attempt>,
 }
 
 impl Attempt {
     /// Sends, and says what came of it.
     pub(super) async fn run(self) -> Event {
-        let tried = self.sender.send(&self.entry.alert, &self.delivery).await;
-        Event::Delivered { channel: self.entry.channel, entry: self.entry.id, tried }
+        let outbox::Attempt { entry, delivery } = *self.attempt;
+        let tried = self.sender.send(&entry.alert, &delivery).await;
+        Event::Delivered { channel: entry.channel, entry: entry.id, tried }
     }
 }
 

@@ -6,7 +6,7 @@
 use super::field::{Field, Kind};
 
 /// How many members at the end of a path may form a name: `gc.major.count`.
-const LONGEST_PATH: usize = 3;
+pub(super) const LONGEST_PATH: usize = 3;
 
 /// Longer names are nobody's.
 const LONGEST_NAME: usize = 64;
