@@ -117,7 +117,7 @@ impl Unknown {
             return format!("did you mean `{nearest}`?");
         }
         if let Some(elsewhere) = self.elsewhere(sections) {
-            return format!("it belongs elsewhere: `{elsewhere}`");
+            return elsewhere;
         }
         let known: Vec<String> = self.known.iter().map(|key| format!("`{key}`")).collect();
         format!("known here are {}", known.join(", "))
@@ -130,22 +130,30 @@ impl Unknown {
             return None;
         }
         let beneath = format!("{}.", self.section);
-        let mut with_key = sections.iter().filter(|(_, keys)| keys.contains(self.key.as_str())).map(|(name, _)| name);
-        let own = with_key.clone().find_map(|section| section.strip_prefix(&beneath));
-        let section = own.or_else(|| with_key.next().map(String::as_str))?;
-        Some(join(section, &self.key))
+        let mut with_key: Vec<&str> = sections
+            .iter()
+            .filter(|(_, keys)| keys.contains(self.key.as_str()))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        // A section within this one comes first, and channels last: what they have, others rather have.
+        with_key.sort_by_key(|section| (!section.starts_with(&beneath), *section == "channels"));
+        let section = with_key.first()?;
+        Some(match section.strip_prefix(&beneath).unwrap_or(section) {
+            "" => format!("write `{}` before the first [section]", self.key),
+            section => format!("it belongs elsewhere: `{}`", join(section, &self.key)),
+        })
     }
 }
 
-/// The word that is nearest to `key`, where one is near enough to be a slip of the finger.
+/// The word that is nearest to `key`, where one is near enough to be a slip of the finger or a word cut short.
 pub(super) fn nearest<'a>(key: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let slips = 1 + key.chars().count() / 4;
     let folded = key.to_ascii_lowercase().replace('-', "_");
-    words
-        .map(|word| (strsim::damerau_levenshtein(&folded, word), word))
-        .filter(|(distance, _)| *distance <= slips)
-        .min()
-        .map(|(_, word)| word)
+    let distance = |word: &str| match folded.len() {
+        3.. if word.starts_with(&folded) => 0,
+        _ => strsim::damerau_levenshtein(&folded, word),
+    };
+    words.map(|word| (distance(word), word)).filter(|(distance, _)| *distance <= slips).min().map(|(_, word)| word)
 }
 
 /// `key` within `section`; the topmost section has no name.

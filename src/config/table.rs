@@ -79,6 +79,19 @@ impl<'a> Table<'a> {
         !self.levels.is_empty()
     }
 
+    /// True where `key` is written, here or in what stands in for this section.
+    pub(super) fn has(&mut self, key: &'static str) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// What is written nearest with any of `keys` in it: keys that only make sense together are not mixed from the
+    /// section and what stands in for it.
+    pub(super) fn nearest_with(&mut self, keys: &[&'static str]) -> Option<Self> {
+        self.known.extend(keys);
+        let level = self.levels.iter().find(|level| keys.iter().any(|key| level.dict.contains_key(*key)))?;
+        Some(Self::new(self.report, level.path.clone(), self.section.clone(), vec![level.clone()]))
+    }
+
     // -- sections within --
 
     /// The section `key`, empty where it is not written.
@@ -199,7 +212,8 @@ impl<'a> Table<'a> {
     {
         let read = self.read(key, |found| {
             let wrong = |problem| Wrong::with_example(problem, default.to_string());
-            let whole = found.whole().ok_or_else(|| wrong(format!("must be a whole number{}", found.instead())))?;
+            let instead = || if found.number().is_some() { String::new() } else { found.instead() };
+            let whole = found.whole().ok_or_else(|| wrong(format!("must be a whole number{}", instead())))?;
             let past = || if whole < 0 { allowed.start() } else { allowed.end() };
             let edge = || format!("must be at {} {}", if whole < 0 { "least" } else { "most" }, past());
             let count = T::try_from(whole).map_err(|_| wrong(edge()))?;
@@ -336,12 +350,17 @@ impl<'a> Table<'a> {
 
     /// Reports a key that must be there.
     pub(super) fn missing(&mut self, key: &'static str, example: &str) {
+        self.missing_because(key, "is missing", example);
+    }
+
+    /// Reports a key that must be there, and why.
+    pub(super) fn missing_because(&mut self, key: &'static str, problem: &str, example: &str) {
         self.known.insert(key);
         self.report.add(Problem {
             key: join(&self.path, key),
             value: None,
             source: self.report.layers().file.clone(),
-            problem: "is missing".to_owned(),
+            problem: problem.to_owned(),
             example: Some(example.to_owned()),
         });
     }

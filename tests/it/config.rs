@@ -82,6 +82,14 @@ fn an_unknown_key_names_the_nearest_known_one() {
         "targets.api.gap in DIR/x.toml: is no key of heapwatch; it belongs elsewhere: `snapshot.gap`",
     );
     check_target(
+        "[web]\nstop_timeout = \"5s\"",
+        "web.stop_timeout in DIR/x.toml: is no key of heapwatch; write `stop_timeout` before the first [section]",
+    );
+    check_target(
+        "[defaults]\nurl = \"http://h\"",
+        "defaults.url in DIR/x.toml: is no key of heapwatch; it belongs elsewhere: `targets.url`",
+    );
+    check_target(
         "token = \"hunter2\"",
         "targets.api.token in DIR/x.toml: is no key of heapwatch; secrets do not stand in the configuration: write the path of a file as `token_file`",
     );
@@ -180,6 +188,23 @@ fn secret_files_must_be_there_whole_and_private() {
     let expected = "holds a line break or another control character within the secret";
     assert!(problem(&two_lines).ends_with(expected), "{}", problem(&two_lines));
     assert!(!problem(&two_lines).contains("hunter"), "{}", problem(&two_lines));
+}
+
+#[test]
+fn credentials_are_not_mixed_from_the_target_and_the_defaults() {
+    let text = format!("[defaults]\ntoken_file = \"./t\"\n{TARGET}username = \"bob\"\npassword_file = \"./t\"\n");
+    let case = Case::new(text).file("t", "hunter2", 0o600);
+    assert_eq!(case.json()["targets"][0]["credentials"], "the password of bob");
+    let case = Case::new(format!("[defaults]\nusername = \"bob\"\n{TARGET}{}", TARGET.replace("api", "b")));
+    let problem = r#"defaults.password_file in DIR/x.toml: is missing (for example "/etc/heapwatch/api.password")"#;
+    assert_eq!(case.problems(), [problem], "told once, not for each target");
+}
+
+#[test]
+fn one_process_under_two_names_is_worth_a_warning() {
+    let case = Case::new(format!("{TARGET}{}", TARGET.replace("api", "b")));
+    let stderr = case.check(&[]).stderr;
+    assert!(stderr.contains("targets api and b are the same: http://127.0.0.1:3000/health/debug"), "{stderr}");
 }
 
 #[test]
