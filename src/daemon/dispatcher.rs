@@ -151,7 +151,7 @@ impl Dispatcher {
                 Some(event) = events.recv() => self.on_event(event).await,
                 _ = ticks.tick() => self.on_tick().await,
             }
-            self.pump();
+            self.pump().await;
         }
         self.drain(events).await;
     }
@@ -179,8 +179,11 @@ impl Dispatcher {
             Event::Delivered { channel, entry, tried } => {
                 let now = self.tools.clock.now();
                 if let Some(lane) = self.lanes.get_mut(&channel) {
-                    let letters = lane.settle(&entry, tried, now, &self.tools.metrics);
+                    let (letters, news) = lane.settle(&entry, tried, now, &self.tools.metrics);
                     batch.writes.extend(letters.into_iter().map(Write::Letter));
+                    if let Some(news) = news {
+                        self.post(&news, &mut batch);
+                    }
                 }
             }
             Event::Asked(request) => self.on_request(request, &mut batch).await,
@@ -358,17 +361,22 @@ impl Dispatcher {
         self.ledger.commit(batch.writes, self.tools.clock.now()).await;
     }
 
-    /// Starts every delivery that is due.
-    fn pump(&mut self) {
+    /// Starts every delivery that is due. That it has begun is written first: after a crash in between, the receiver
+    /// may have the alert, and its resolve must not take it back in silence.
+    async fn pump(&mut self) {
         let now = self.tools.clock.now();
-        for lane in self.lanes.values_mut() {
-            if let Some(attempt) = lane.pump(now) {
-                let events = self.tools.events.clone();
-                self.deliveries.spawn(async move {
-                    // Without a dispatcher the entry stays in the database and is sent after the next start.
-                    events.send(attempt.run().await).await.ok();
-                });
-            }
+        let due = self.lanes.values_mut().filter_map(|lane| lane.pump(now));
+        let (attempts, letters): (Vec<_>, Vec<_>) = due.unzip();
+        if attempts.is_empty() {
+            return;
+        }
+        self.ledger.commit(letters.into_iter().map(Write::Letter).collect(), now).await;
+        for attempt in attempts {
+            let events = self.tools.events.clone();
+            self.deliveries.spawn(async move {
+                // Without a dispatcher the entry stays in the database and is sent after the next start.
+                events.send(attempt.run().await).await.ok();
+            });
         }
     }
 
@@ -502,7 +510,7 @@ impl Dispatcher {
         self.analyses.abort_all();
         let deadline = tokio::time::Instant::now() + self.rules.stop_timeout;
         while self.lanes.values().any(|lane| lane.owed() > 0) || !events.is_empty() {
-            self.pump();
+            self.pump().await;
             let idle = self.deliveries.is_empty() && events.is_empty();
             if idle {
                 break;

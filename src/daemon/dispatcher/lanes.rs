@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::alert::channel::{Delivery, Origin, Sender, SetupError};
-use crate::alert::message::Alert;
-use crate::alert::outbox::{self, Entry, EntryState, Next, Outbox, Outcome};
-use crate::alert::{Channel, ChannelKind};
+use crate::alert::message::{Alert, Status};
+use crate::alert::outbox::{self, Entry, EntryState, Health, Next, Outbox, Outcome};
+use crate::alert::{Channel, ChannelKind, policy};
 use crate::clock::Timestamp;
 use crate::daemon::event::{Event, Tried};
 use crate::daemon::metrics::Metrics;
@@ -20,17 +20,15 @@ use crate::store::record::{Letter, LetterState};
 pub(super) struct Lane {
     sender: Arc<Sender>,
     outbox: Outbox,
-    in_flight: bool,
-    broken: bool,
 }
 
 impl Lane {
     /// A lane that goes on with what an earlier run left in the database.
     pub(super) fn open(channel: Channel, options: outbox::Options, left: &[Letter]) -> Result<Self, SetupError> {
         let entries = left.iter().filter_map(read_letter).collect();
-        let outbox = Outbox::new(&channel.name, options, entries);
+        let outbox = Outbox::new(&channel.name, options.for_kind(&channel.kind), entries);
         let sender = Arc::new(Sender::new(channel, origin())?);
-        Ok(Self { sender, outbox, in_flight: false, broken: false })
+        Ok(Self { sender, outbox })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -48,21 +46,23 @@ impl Lane {
         self.outbox.push(alert, now).iter().map(write_letter).collect()
     }
 
-    /// The attempt to start now, if one is due.
-    pub(super) fn pump(&mut self, now: Timestamp) -> Option<Attempt> {
-        if self.in_flight {
-            return None;
-        }
-        let Next::Send(entry) = self.outbox.next(now) else { return None };
-        let delivery = Delivery { now, attempt: entry.attempts + 1, opened_with: self.outbox.opened_with(entry) };
-        let attempt = Attempt { sender: Arc::clone(&self.sender), entry: entry.clone(), delivery };
-        self.in_flight = true;
-        Some(attempt)
+    /// The attempt to start now, if one is due; its letter is to be written before it starts.
+    pub(super) fn pump(&mut self, now: Timestamp) -> Option<(Attempt, Letter)> {
+        let Next::Send(begun) = self.outbox.next(now) else { return None };
+        let outbox::Attempt { entry, delivery } = *begun;
+        let letter = write_letter(&entry);
+        Some((Attempt { sender: Arc::clone(&self.sender), entry, delivery }, letter))
     }
 
-    /// Takes in how an attempt ended; the letters are to be written.
-    pub(super) fn settle(&mut self, id: &str, tried: Tried, now: Timestamp, metrics: &Metrics) -> Vec<Letter> {
-        self.in_flight = false;
+    /// Takes in how an attempt ended; the letters are to be written. An alert says when that broke the channel or
+    /// mended it, for the others.
+    pub(super) fn settle(
+        &mut self,
+        id: &str,
+        tried: Tried,
+        now: Timestamp,
+        metrics: &Metrics,
+    ) -> (Vec<Letter>, Option<Alert>) {
         let name = self.sender.channel().name.clone();
         match &tried {
             Ok(_) => metrics.notified(&name),
@@ -76,9 +76,9 @@ impl Lane {
             Ok(receipt) => Outcome::Taken(receipt),
             Err(failure) => Outcome::Failed { disposition: failure.disposition(), why: errors::one_line(&failure) },
         };
-        let letters = self.outbox.settle(id, outcome, now, fastrand::f64()).iter().map(write_letter).collect();
-        self.show_state(&name);
-        letters
+        let settled = self.outbox.settle(id, outcome, now, fastrand::f64());
+        let letters = settled.write.iter().map(write_letter).collect();
+        (letters, settled.health.map(|health| news_of(&name, health, now)))
     }
 
     /// Gives up what is too old; the letters are to be written.
@@ -95,18 +95,6 @@ impl Lane {
     pub(super) fn owed(&self) -> usize {
         self.outbox.waiting().count()
     }
-
-    fn show_state(&mut self, name: &str) {
-        let now_broken = self.outbox.broken().map(str::to_owned);
-        match (&now_broken, self.broken) {
-            (Some(why), false) => {
-                error!(channel = %name, "channel {name} takes no alerts any more: {why}; mend its configuration and reload");
-            }
-            (None, true) => info!(channel = %name, "channel {name} takes alerts again"),
-            _ => {}
-        }
-        self.broken = now_broken.is_some();
-    }
 }
 
 /// One attempt to deliver.
@@ -122,6 +110,17 @@ impl Attempt {
     pub(super) async fn run(self) -> Event {
         let tried = self.sender.send(&self.entry.alert, &self.delivery).await;
         Event::Delivered { channel: self.entry.channel, entry: self.entry.id, tried }
+    }
+}
+
+fn news_of(channel: &str, health: Health, now: Timestamp) -> Alert {
+    let subject = format!("channel {channel}");
+    match health {
+        Health::Broke { why } => {
+            let why = format!("it takes no alerts any more: {why}; mend it or its configuration, then reload");
+            policy::trouble(&subject, &why, Status::Firing, now)
+        }
+        Health::Mended => policy::trouble(&subject, "it takes alerts again", Status::Resolved, now),
     }
 }
 
