@@ -1,1 +1,5 @@
-//! To be written.
+//! The command line: one file a subcommand.
+
+pub mod gc;
+pub mod history;
+pub mod snapshots;
