@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, the exit codes, and the one place that prints an error's chain.
 
+use std::io::stdout;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -8,17 +9,24 @@ pub mod check;
 pub mod client;
 pub mod demo;
 pub mod exit;
+pub mod gc;
 pub mod heap;
+pub mod history;
 pub mod logging;
 pub mod probe;
 pub mod replay;
 pub mod run;
+pub mod snapshots;
 pub mod sources;
 pub mod status;
 
 mod output;
 
 use exit::Failure;
+use sources::ConfigArgs;
+
+use crate::config::Config;
+use crate::daemon::clock::Clock;
 
 /// A memory watchdog for long-running services: finds the leak, takes the heap snapshots, names the guilty line.
 #[derive(Debug, Parser)]
@@ -42,6 +50,24 @@ enum Command {
     /// Analyse heap snapshots: compare two of one process, or look into one.
     #[command(subcommand)]
     Heap(heap::HeapCommand),
+    Snapshots {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: snapshots::SnapshotsArgs,
+    },
+    History {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: history::HistoryArgs,
+    },
+    Gc {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: gc::GcArgs,
+    },
     Demo(demo::DemoArgs),
     /// The demo's own leaking service.
     #[command(hide = true)]
@@ -66,9 +92,22 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Snapshot(args) => Ok(runtime()?.block_on(status::snapshot(args))?),
         Command::Rearm(args) => Ok(runtime()?.block_on(status::rearm(args))?),
         Command::Heap(command) => Ok(heap::run(command)?),
+        Command::Snapshots { config, args } => {
+            Ok(snapshots::run(&args, &config.load()?.snapshot_directory, &mut stdout().lock())?)
+        }
+        Command::History { config, args } => {
+            Ok(history::run(&args, &config.load()?.state_directory, &mut stdout().lock())?)
+        }
+        Command::Gc { config, args } => collect_garbage(&args, &config.load()?),
         Command::Demo(args) => demo::run(&args),
         Command::DemoService => Ok(runtime()?.block_on(demo::service::main(|name| std::env::var(name).ok()))?),
     }
+}
+
+fn collect_garbage(args: &gc::GcArgs, config: &Config) -> Result<(), Failure> {
+    let directories = gc::Directories { snapshots: &config.snapshot_directory, state: &config.state_directory };
+    let now = Clock::start(None).now();
+    Ok(gc::run(args, &directories, &config.retention, now, &mut stdout().lock())?)
 }
 
 /// The runtime of commands that ask somebody something; they wait more than they work, so one thread does.
