@@ -274,6 +274,8 @@ impl fmt::Display for ShownUrl {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check(header: &str, expected: Option<u64>) {
@@ -310,6 +312,16 @@ mod tests {
             ("", 8, ""),
         ] {
             assert_eq!(excerpt(text, longest), shown);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_gives_a_short_printable_excerpt(text in any::<String>(), longest in 0_usize..50) {
+            let shown = excerpt(&text, longest);
+            prop_assert!(shown.chars().count() <= longest + 1, "the ellipsis comes on top");
+            prop_assert!(!shown.chars().any(char::is_control));
+            prop_assert_eq!(excerpt(&shown, longest + 1), shown.clone(), "a second time changes nothing");
         }
     }
 
