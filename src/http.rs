@@ -301,6 +301,19 @@ mod tests {
     }
 
     #[test]
+    fn shown_urls_keep_no_secret() {
+        for (url, shown, origin) in [
+            ("https://user:word@host:8443/a/b?key=1#top", "https://host:8443/a/b", "https://host:8443"),
+            ("http://127.0.0.1:3000", "http://127.0.0.1:3000/", "http://127.0.0.1:3000"),
+            ("http://[::1]/x", "http://[::1]/x", "http://[::1]"),
+        ] {
+            let url: Url = url.parse().expect("a URL");
+            assert_eq!(ShownUrl::of(&url).to_string(), shown);
+            assert_eq!(ShownUrl::origin(&url).to_string(), origin);
+        }
+    }
+
+    #[test]
     fn excerpts_are_one_line_that_cannot_deceive() {
         for (text, longest, shown) in [
             ("  plain  text\r\n\tin lines ", 40, "plain text in lines"),
