@@ -6,6 +6,7 @@ mod child;
 mod config;
 mod demo_service;
 mod heap;
+mod faults;
 mod layering;
 mod probe;
 mod probe_command;
