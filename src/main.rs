@@ -1,3 +1,7 @@
 //! The `heapwatch` executable: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    heapwatch::cli::run()
+}
