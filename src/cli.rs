@@ -9,6 +9,7 @@ pub mod check;
 pub mod client;
 pub mod demo;
 pub mod exit;
+pub mod explain;
 pub mod gc;
 pub mod heap;
 pub mod history;
@@ -25,8 +26,9 @@ mod output;
 use exit::Failure;
 use sources::ConfigArgs;
 
-use crate::config::Config;
+use crate::config::{Config, Target};
 use crate::daemon::clock::Clock;
+use crate::leak;
 
 /// A memory watchdog for long-running services: finds the leak, takes the heap snapshots, names the guilty line.
 #[derive(Debug, Parser)]
@@ -45,6 +47,7 @@ enum Command {
     Probe(probe::ProbeArgs),
     Replay(replay::ReplayArgs),
     Status(status::StatusArgs),
+    Explain(status::ExplainArgs),
     Snapshot(status::SnapshotArgs),
     Rearm(status::RearmArgs),
     /// Analyse heap snapshots: compare two of one process, or look into one.
@@ -87,8 +90,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Probe(args) => Ok(runtime()?.block_on(probe::run(args))?),
-        Command::Replay(args) => Ok(replay::run(&args)?),
+        Command::Replay(args) => replay_with_options(&args),
         Command::Status(args) => Ok(runtime()?.block_on(status::status(args))?),
+        Command::Explain(args) => Ok(runtime()?.block_on(status::explain(args))?),
         Command::Snapshot(args) => Ok(runtime()?.block_on(status::snapshot(args))?),
         Command::Rearm(args) => Ok(runtime()?.block_on(status::rearm(args))?),
         Command::Heap(command) => Ok(heap::run(command)?),
@@ -104,10 +108,19 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
+/// A recording is judged as its target would be: by that target's options, or by the defaults without a file.
+fn replay_with_options(args: &replay::ReplayArgs) -> Result<(), Failure> {
+    let Some(file) = args.config.clone() else { return Ok(replay::run(args, leak::Options::default())?) };
+    let config = ConfigArgs { config: Some(file) }.load()?;
+    let named = |target: &&Target| args.target.as_ref().is_none_or(|name| *name == target.name);
+    let target = config.targets.iter().find(named).ok_or(replay::ReplayError::UnknownTarget)?;
+    Ok(replay::run(args, target.leak.clone())?)
+}
+
 fn collect_garbage(args: &gc::GcArgs, config: &Config) -> Result<(), Failure> {
     let directories = gc::Directories { snapshots: &config.snapshot_directory, state: &config.state_directory };
     let now = Clock::start(None).now();
-    Ok(gc::run(args, &directories, &config.retention, now, &mut stdout().lock())?)
+    Ok(gc::run(args, directories, &config.retention, now, &mut stdout().lock())?)
 }
 
 /// The runtime of commands that ask somebody something; they wait more than they work, so one thread does.
