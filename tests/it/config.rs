@@ -357,6 +357,7 @@ fn variables_of_others_are_left_alone() {
         .env("HEAPWATCH_SERVICE_HOST", "10.0.0.1")
         .env("HEAPWATCH_PORT_9797_TCP", "tcp://10.0.0.1:9797")
         .env("HEAPWATCH_CONFIG", "/elsewhere")
+        .env("HEAPWATCH_SERVER", "http://127.0.0.1:1")
         .env("HEAPWATCHER", "x");
     assert_eq!(case.check(&[]).code, 0, "{}", case.check(&[]).stderr);
 }
