@@ -31,9 +31,6 @@ pub enum LoggingError {
     /// Somebody has started a log before.
     #[error("cannot start the log twice")]
     Twice(#[from] TryInitError),
-    /// The file cannot be written.
-    #[error("cannot log to a file")]
-    File(#[source] io::Error),
 }
 
 /// Starts the log of this process.
@@ -48,7 +45,7 @@ pub fn start(options: LogOptions) -> Result<(), LoggingError> {
     install(lines, options.level)
 }
 
-/// Logs to a file as text, for the demo, whose standard output is for its own story.
+/// Logs to a file as text: the demo's standard output and error are for its own story.
 pub(super) fn to_file(path: &Path) -> Result<(), LoggingError> {
     let unwritable = |source| LoggingError::File { path: path.display().to_string(), source };
     let file = File::create(path).map_err(unwritable)?;
@@ -58,14 +55,6 @@ pub(super) fn to_file(path: &Path) -> Result<(), LoggingError> {
 
 fn install(lines: Lines, level: LogLevel) -> Result<(), LoggingError> {
     Ok(tracing_subscriber::registry().with(lines.with_filter(filter(level))).try_init()?)
-}
-
-/// Logs to a file as text: the demo's standard output and error are for its own story.
-pub(super) fn to_file(path: &Path) -> Result<(), LoggingError> {
-    let file = File::create(path).map_err(LoggingError::File)?;
-    let lines = fmt::layer().with_writer(file).with_ansi(false).log_internal_errors(false);
-    tracing_subscriber::registry().with(lines.with_filter(filter(LogLevel::Info))).try_init()?;
-    Ok(())
 }
 
 type Lines = Box<dyn Layer<Registry> + Send + Sync>;

@@ -36,7 +36,7 @@ const KINDS: [&str; 19] = [
 /// Reads `[alerts]`.
 pub(super) fn read(root: &mut Table<'_>, pings: Vec<ping::Options>) -> AlertOptions {
     let mut table = root.section("alerts");
-    let (policy, outbox) = usual();
+    let (policy, outbox) = (policy::Options::default(), outbox::Options::default());
     let second = Duration::from_secs(1);
     let longest = Duration::from_hours(365 * 24);
     let repeat_interval =
@@ -64,13 +64,6 @@ pub(super) fn read(root: &mut Table<'_>, pings: Vec<ping::Options>) -> AlertOpti
     let notify = notify(&mut table);
     table.finish();
     AlertOptions { policy, outbox, notify, pings }
-}
-
-/// What holds where the configuration says nothing.
-fn usual() -> (policy::Options, outbox::Options) {
-    let policy =
-        policy::Options { repeat_interval: Some(Duration::from_hours(24)), critical_within: Duration::from_hours(6) };
-    (policy, outbox::Options::default())
 }
 
 fn notify(table: &mut Table<'_>) -> BTreeSet<&'static str> {

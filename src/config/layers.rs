@@ -103,10 +103,10 @@ impl Provider for Layer {
     }
 }
 
-/// `HEAPWATCH_CONFIG` names the file itself. The others are what Kubernetes sets in every container beside a service
-/// that is called `heapwatch`.
+/// `HEAPWATCH_CONFIG` names the file itself, `HEAPWATCH_SERVER` the daemon that commands ask. The others are what
+/// Kubernetes sets in every container beside a service that is called `heapwatch`.
 fn belongs_to_others(key: &str) -> bool {
-    key == "CONFIG" || key == "PORT" || key.starts_with("PORT_") || key.starts_with("SERVICE_")
+    matches!(key, "CONFIG" | "SERVER" | "PORT") || key.starts_with("PORT_") || key.starts_with("SERVICE_")
 }
 
 /// A `token_env = "HEAPWATCH_API_TOKEN"` names a secret, which is no key of the configuration.

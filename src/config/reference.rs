@@ -150,7 +150,10 @@ fn every_documented_default_is_the_default() {
     let documented = written(directory.path(), |line| is_example(line) || matches!(line, Line::Default(_)));
     let documented = loaded(directory.path(), &documented);
     let built_in = loaded(directory.path(), &written(directory.path(), is_example));
-    assert_eq!(format!("{documented:#?}"), format!("{built_in:#?}"));
+    let (one, other) = (format!("{documented:#?}"), format!("{built_in:#?}"));
+    let differences: Vec<_> = one.lines().zip(other.lines()).filter(|(one, other)| one != other).collect();
+    assert!(differences.is_empty(), "the document says the left, the code the right: {differences:#?}");
+    assert_eq!(one, other);
     // What a channel's Debug does not show.
     for (one, other) in documented.channels.iter().zip(&built_in.channels) {
         match (&one.kind, &other.kind) {
@@ -181,7 +184,9 @@ fn every_key_is_documented_and_every_documented_key_is_one() {
         report.known_keys().into_iter().map(|key| key.replace("targets.", "defaults.")).collect();
     let sections = ["defaults.detection", "defaults.snapshot", "defaults.gauges"].map(str::to_owned);
     let leaves: BTreeSet<String> = known.difference(&BTreeSet::from(sections)).cloned().collect();
-    assert_eq!(documented_keys(), leaves);
+    let documented = documented_keys();
+    assert_eq!(leaves.difference(&documented).collect::<Vec<_>>(), Vec::<&String>::new(), "keys without a word");
+    assert_eq!(documented.difference(&leaves).collect::<Vec<_>>(), Vec::<&String>::new(), "words without a key");
 }
 
 /// The keys of the file, each with its section.

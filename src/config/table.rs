@@ -151,16 +151,6 @@ impl<'a> Table<'a> {
         self.parsed(key, &example, "a duration in quotes, with a unit", parse).unwrap_or(default)
     }
 
-    /// A list of durations.
-    pub(super) fn durations(&mut self, key: &'static str, default: Vec<Duration>, example: &str) -> Vec<Duration> {
-        self.read(key, |found| {
-            let texts = found.texts().map_err(|wrong| Wrong::with_example(wrong, example))?;
-            let times: Result<Vec<_>, _> = texts.iter().map(|text| parse_duration(text)).collect();
-            times.map_err(|wrong| Wrong::with_example(format!("in this list, one {wrong}"), example))
-        })
-        .unwrap_or(default)
-    }
-
     /// A size, such as `64MiB`.
     pub(super) fn size(&mut self, key: &'static str, default: ByteSize, allowed: RangeInclusive<ByteSize>) -> ByteSize {
         self.maybe_size(key, default, allowed).unwrap_or(default)
@@ -325,9 +315,7 @@ impl<'a> Table<'a> {
     /// Reports what is wrong with the value of `key` as it is in force: found, or `default`. Quiet where `key` or one
     /// of `others` is wrong by itself.
     pub(super) fn contradiction(&mut self, key: &'static str, default: &str, others: &[&'static str], wrong: Wrong) {
-        let blamed = |found: Option<Found<'_>>| found.is_some_and(|found| self.report.blames(&found.key));
-        let others: Vec<_> = others.iter().map(|other| self.peek(other)).collect();
-        if others.into_iter().any(blamed) {
+        if others.iter().any(|other| *other != key && self.is_wrong(other)) {
             return;
         }
         match self.find(key) {
@@ -343,9 +331,10 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn peek(&self, key: &str) -> Option<Found<'a>> {
-        let (level, value) = self.levels.iter().find_map(|level| Some((level, level.dict.get(key)?)))?;
-        Some(self.found(level, key, value))
+    /// True where the value of `key` that is in force has been found wrong.
+    pub(super) fn is_wrong(&self, key: &str) -> bool {
+        let level = self.levels.iter().find(|level| level.dict.contains_key(key));
+        level.is_some_and(|level| self.report.blames(&join(&level.path, key)))
     }
 
     /// Reports a key that must be there.

@@ -111,11 +111,11 @@ fn contradictory_times_are_told_with_both_sides() {
     );
     check_target(
         "detection = { block = \"1m\" }",
-        r#"targets.api.detection.block = "1m" in DIR/x.toml: must hold at least 4 polls, or its low is no floor (for example "10m")"#,
+        r#"targets.api.detection.block = "1m" in DIR/x.toml: must be at least 4 intervals, or its low is no floor (for example "5m")"#,
     );
     check_target(
-        "detection = { horizons = [\"15m\"] }",
-        r#"targets.api.detection.horizons = ["15m"] in DIR/x.toml: each must hold at least 3 blocks (for example ["1h", "24h"])"#,
+        "detection = { verify = \"10m\" }",
+        r#"targets.api.detection.verify = "10m" in DIR/x.toml: must be at least 8 blocks, the shortest window that is judged (for example "48h")"#,
     );
 }
 
@@ -338,7 +338,7 @@ fn wrong_variables_are_told_by_their_names() {
         case.problems(),
         [
             r#"defaults.interval = "5" in HEAPWATCH_DEFAULTS__INTERVAL: needs a unit: ms, s, m, h or d (for example "30s")"#,
-            r#"alerts.capacity = "many" in HEAPWATCH_ALERTS__CAPACITY: must be a whole number, and is text (for example 1000)"#,
+            r#"alerts.capacity = "many" in HEAPWATCH_ALERTS__CAPACITY: must be a whole number, and is text (for example 10000)"#,
             "log.levle in HEAPWATCH_LOG__LEVLE: is no key of heapwatch; did you mean `level`?",
         ]
     );
@@ -357,6 +357,7 @@ fn variables_of_others_are_left_alone() {
         .env("HEAPWATCH_SERVICE_HOST", "10.0.0.1")
         .env("HEAPWATCH_PORT_9797_TCP", "tcp://10.0.0.1:9797")
         .env("HEAPWATCH_CONFIG", "/elsewhere")
+        .env("HEAPWATCH_SERVER", "http://127.0.0.1:1")
         .env("HEAPWATCHER", "x");
     assert_eq!(case.check(&[]).code, 0, "{}", case.check(&[]).stderr);
 }
