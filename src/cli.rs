@@ -14,6 +14,7 @@ pub mod replay;
 pub mod run;
 pub mod sources;
 pub mod status;
+pub mod test_alert;
 
 mod output;
 
@@ -38,6 +39,7 @@ enum Command {
     Status(status::StatusArgs),
     Snapshot(status::SnapshotArgs),
     Rearm(status::RearmArgs),
+    TestAlert(test_alert::TestAlertArgs),
     Demo(demo::DemoArgs),
     /// The demo's own leaking service.
     #[command(hide = true)]
@@ -61,6 +63,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Status(args) => Ok(runtime()?.block_on(status::status(args))?),
         Command::Snapshot(args) => Ok(runtime()?.block_on(status::snapshot(args))?),
         Command::Rearm(args) => Ok(runtime()?.block_on(status::rearm(args))?),
+        Command::TestAlert(args) => runtime()?.block_on(test_alert::run(args)),
         Command::Demo(args) => demo::run(&args),
         Command::DemoService => Ok(runtime()?.block_on(demo::service::main(|name| std::env::var(name).ok()))?),
     }

@@ -4,4 +4,5 @@ pub(crate) mod certificates;
 pub(crate) mod faulty;
 pub(crate) mod node;
 pub(crate) mod polling;
+pub(crate) mod receiver;
 pub(crate) mod v8;
