@@ -51,7 +51,8 @@ fn write_private(path: &Path, text: &str) -> Result<(), DemoError> {
 /// Thirty minutes of production are six seconds here.
 pub(super) fn write_config(room: &Path, port: u16, receiver: SocketAddr) -> Result<PathBuf, DemoError> {
     let text = format!(
-        r#"# The demo's own configuration: like any other, but for its times, which are 300 times as short.
+        r#"# The demo's own configuration: like any other, but for its times. Half an hour is six seconds, and the times that tell a
+# leak from a day's traffic or from garbage are shorter still, as this service has neither.
 state_directory = "{room}/state"
 stop_timeout = "2s"
 
@@ -61,11 +62,11 @@ listen = "127.0.0.1:0"
 [[targets]]
 name = "leaky-demo"
 url = "http://127.0.0.1:{port}"
-memory_limit = "512MiB"
+memory_limit = "1GiB"
 interval = "250ms"
 timeout = "200ms"
 connect_timeout = "100ms"
-detection = {{ block = "1s", warm_up = "2s", hold = "12s", filling = "60s", longest_tooth = "96s", day = "288s", verify = "576s", min_slope = "150 MB/h" }}
+detection = {{ block = "1s", warm_up = "2s", hold = "6s", patience = 0.01, filling = "12s", longest_tooth = "10s", day = "30s", verify = "5m", min_slope = "150 MB/h" }}
 snapshot = {{ token_file = "{room}/{TOKEN_FILE}", gap = "6s", cooldown = "1m", first_byte_timeout = "30s", total_timeout = "1m", disk_reserve = "64MiB" }}
 
 [[channels]]
