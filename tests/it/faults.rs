@@ -13,7 +13,7 @@ use crate::support::polling::wait_for;
 const BODY: &str = r#"{"memory":{"heapUsed":"123 MB","heapTotal":"150 MB","external":"2 MB","rss":"200 MB"}}"#;
 
 /// Polls of each target before it is judged by this test.
-const POLLS: u64 = 6;
+const POLLS: u64 = 4;
 
 /// Ways to fail, each with the reason that the metrics must give.
 fn faults() -> Vec<(&'static str, Manner, Reason)> {
@@ -55,8 +55,8 @@ async fn targets(daemon: &Daemon) -> Vec<Value> {
 
 #[tokio::test]
 async fn healthy_targets_do_not_notice_faulty_ones() {
-    // Twice the deadline, so that a hanging target is never late for itself.
-    let mut tables = String::from("[defaults]\ninterval = \"1s\"\ntimeout = \"500ms\"\n");
+    // The deadline is long for loopback, since other tests may keep the machine busy.
+    let mut tables = String::from("[defaults]\ninterval = \"1500ms\"\ntimeout = \"1200ms\"\n");
     let mut servers = Vec::new();
     for (name, manner) in good_manners() {
         servers.push(Faulty::start(manner).await);

@@ -107,13 +107,8 @@ struct Step {
 }
 
 impl Walker {
-    fn enter<E>(
-        &mut self,
-        key: String,
-        in_array: bool,
-        visit: impl FnOnce(&mut Self) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let is_element = in_array || (!key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit()));
+    fn enter<E>(&mut self, key: String, visit: impl FnOnce(&mut Self) -> Result<(), E>) -> Result<(), E> {
+        let is_element = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
         let memory_before = self.memory_in_elements;
         self.elements += usize::from(is_element);
         self.path.push(Step { plain: names::plain(&key), key, is_element });
@@ -251,7 +246,7 @@ impl<'de> Visitor<'de> for &mut Walker {
         let mut index = 0_usize;
         let mut is_more = true;
         while is_more {
-            self.enter(index.to_string(), true, |walker| {
+            self.enter(index.to_string(), |walker| {
                 is_more = elements.next_element_seed(&mut *walker)?.is_some();
                 Ok(())
             })?;
@@ -266,7 +261,7 @@ impl<'de> Visitor<'de> for &mut Walker {
             if self.path.is_empty() && top_names.len() < MOST_TOP_NAMES {
                 top_names.push(crate::http::excerpt(&key, 32));
             }
-            self.enter(key, false, |walker| members.next_value_seed(walker))?;
+            self.enter(key, |walker| members.next_value_seed(walker))?;
         }
         Ok(())
     }
