@@ -153,8 +153,9 @@ impl Store {
     /// When another daemon has the directory, or nothing can be read or written there at all.
     pub fn open(dir: &Path, now: Timestamp) -> Result<(Self, Vec<OpenNote>), StoreError> {
         files::open_root(dir)?;
-        let taken = opening::take(dir, now)?;
+        let taken = opening::take(dir)?;
         let (Opened { connection, last_alive, stopped_cleanly }, notes) = opening::open(dir, &taken, now)?;
+        taken.sign(now);
         let connection = Mutex::new(connection);
         Ok((Self { connection, last_alive, stopped_cleanly, lock: Some(taken.lock) }, notes))
     }

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::sample::Sample;
 use crate::store::StoreError;
 use crate::store::block::{self, FULL};
+use crate::store::reader::target_name;
 use crate::target::TargetName;
 
 /// How fine the samples of a block are.
@@ -30,20 +31,18 @@ impl Resolution {
 
 /// Samples taken at `since` or later, oldest first.
 pub(super) fn since(connection: &Connection, target: &TargetName, since: Timestamp) -> Result<Vec<Sample>, StoreError> {
-    let sql = "SELECT body FROM blocks WHERE target = ?1 AND last_steady >= ?2 ORDER BY first_steady";
+    let sql = "SELECT first_steady, body FROM blocks WHERE target = ?1 AND last_steady >= ?2 UNION ALL
+               SELECT first_steady, body FROM open_blocks WHERE target = ?1 AND last_steady >= ?2 ORDER BY 1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![target.as_str(), since.steady_ms()])?;
     let mut samples = Vec::new();
     while let Some(row) = rows.next()? {
-        let block = row.get_ref(0)?.as_blob().map_err(|_| unreadable(target))?;
-        let block = block::decode(block).map_err(|_| unreadable(target))?;
+        let unreadable = || StoreError::Unreadable { what: format!("block of samples of {target}") };
+        let block = row.get_ref(1)?.as_blob().map_err(|_| unreadable())?;
+        let block = block::decode(block).map_err(|_| unreadable())?;
         samples.extend(block.into_iter().filter(|sample| !sample.at.is_before(since)));
     }
     Ok(samples)
-}
-
-fn unreadable(target: &TargetName) -> StoreError {
-    StoreError::Unreadable { what: format!("block of samples of {target}") }
 }
 
 /// Appends samples in order of time. Those that are not later than what is stored are stored already.
@@ -53,52 +52,51 @@ pub(super) fn append(
     resolution: Resolution,
     samples: &[Sample],
 ) -> Result<(), StoreError> {
-    let newest = Newest::of(connection, target, resolution)?;
-    let last = newest.as_ref().map_or(i64::MIN, |newest| newest.last_steady);
-    let is_new = |sample: &&Sample| sample.at.steady_ms() > last;
-    let fresh: Vec<Sample> = samples.iter().filter(is_new).cloned().collect();
-    if fresh.is_empty() {
+    let (last, mut pending) = open_block(connection, target, resolution)?;
+    let before = pending.len();
+    pending.extend(samples.iter().filter(|sample| sample.at.steady_ms() > last).cloned());
+    if pending.len() == before {
         return Ok(());
     }
-    let mut pending = Vec::new();
-    if let Some(Newest { first_steady, open, .. }) = newest.filter(|newest| !newest.open.is_empty()) {
-        pending = open;
-        let sql = "DELETE FROM blocks WHERE target = ?1 AND resolution = ?2 AND first_steady = ?3";
-        connection.prepare_cached(sql)?.execute(params![target.as_str(), resolution.name(), first_steady])?;
+    let chunks = pending.chunks(FULL);
+    let newest = chunks.len().saturating_sub(1);
+    for (number, chunk) in chunks.enumerate() {
+        let sql = if number == newest {
+            "INSERT INTO open_blocks VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET
+                 first_steady = excluded.first_steady, last_steady = excluded.last_steady, body = excluded.body"
+        } else {
+            "INSERT INTO blocks VALUES (?1, ?2, ?3, ?4, ?5)"
+        };
+        put(connection, sql, target, resolution, chunk)?;
     }
-    pending.extend(fresh);
-    pending.chunks(FULL).try_for_each(|chunk| put(connection, target, resolution, chunk))
+    Ok(())
 }
 
-/// The end of a target's history.
-struct Newest {
-    /// By which the database knows its newest block.
-    first_steady: i64,
-    last_steady: i64,
-    /// Its newest block, where that is not full yet.
-    open: Vec<Sample>,
-}
-
-impl Newest {
-    fn of(connection: &Connection, target: &TargetName, resolution: Resolution) -> Result<Option<Self>, StoreError> {
-        let sql = "SELECT first_steady, last_steady, count, body FROM blocks WHERE target = ?1 AND resolution = ?2
-                   ORDER BY first_steady DESC LIMIT 1";
-        let found = connection
-            .prepare_cached(sql)?
-            .query_row(params![target.as_str(), resolution.name()], |row| {
-                let is_open = usize::try_from(row.get::<_, i64>(2)?).is_ok_and(|count| count < FULL);
-                // A damaged block stays as it is, and a new one is begun after it.
-                let open =
-                    if is_open { block::decode(row.get_ref(3)?.as_blob()?).unwrap_or_default() } else { Vec::new() };
-                Ok(Self { first_steady: row.get(0)?, last_steady: row.get(1)?, open })
-            })
-            .optional()?;
-        Ok(found)
+/// The time of the newest sample of all, and the samples of the block that is not full.
+fn open_block(
+    connection: &Connection,
+    target: &TargetName,
+    resolution: Resolution,
+) -> Result<(i64, Vec<Sample>), StoreError> {
+    let sql = "SELECT last_steady, body FROM open_blocks WHERE target = ?1 AND resolution = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let key = params![target.as_str(), resolution.name()];
+    let found = statement.query_row(key, |row| Ok((row.get(0)?, block::decode(row.get_ref(1)?.as_blob()?))));
+    match found.optional()? {
+        None => Ok((i64::MIN, Vec::new())),
+        Some((last, Ok(samples))) => Ok((last, samples)),
+        Some((last, Err(block::Damaged))) => {
+            // It stays, to be named to whoever reads it, and a new block is begun.
+            let sql = "INSERT INTO blocks SELECT * FROM open_blocks WHERE target = ?1 AND resolution = ?2";
+            connection.prepare_cached(sql)?.execute(key)?;
+            Ok((last, Vec::new()))
+        }
     }
 }
 
 fn put(
     connection: &Connection,
+    sql: &str,
     target: &TargetName,
     resolution: Resolution,
     samples: &[Sample],
@@ -106,15 +104,8 @@ fn put(
     let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Ok(()) };
     let body = block::encode(samples)
         .map_err(|_| StoreError::Unreadable { what: format!("sample of {target}, which cannot be packed") })?;
-    let sql = "INSERT OR REPLACE INTO blocks VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    connection.prepare_cached(sql)?.execute(params![
-        target.as_str(),
-        resolution.name(),
-        first.at.steady_ms(),
-        last.at.steady_ms(),
-        i64::try_from(samples.len()).unwrap_or(i64::MAX),
-        body
-    ])?;
+    let (first, last) = (first.at.steady_ms(), last.at.steady_ms());
+    connection.prepare_cached(sql)?.execute(params![target.as_str(), resolution.name(), first, last, body])?;
     Ok(())
 }
 
@@ -122,28 +113,39 @@ fn put(
 ///
 /// Oldest first and a bounded number at a time, so that a daemon that was down for a week does not stand still now.
 pub(super) fn thin(connection: &Connection, raw_before: i64, floors_before: i64) -> Result<(), StoreError> {
-    let sql = "DELETE FROM blocks WHERE resolution = 'floor' AND last_steady < ?1";
-    connection.prepare_cached(sql)?.execute([floors_before])?;
-    for (id, target, floors) in outlived(connection, raw_before)? {
-        if let Ok(target) = TargetName::new(target) {
+    for table in ["blocks", "open_blocks"] {
+        let sql = format!("DELETE FROM {table} WHERE resolution = 'floor' AND last_steady < ?1");
+        connection.prepare_cached(&sql)?.execute([floors_before])?;
+    }
+    // The open block of a target that is watched no more grows old, too.
+    for table in ["blocks", "open_blocks"] {
+        for Outlived { row, target, floors } in outlived(connection, table, raw_before)? {
             append(connection, &target, Resolution::Floor, &floors)?;
+            connection.prepare_cached(&format!("DELETE FROM {table} WHERE rowid = ?1"))?.execute([row])?;
         }
-        connection.prepare_cached("DELETE FROM blocks WHERE rowid = ?1")?.execute([id])?;
     }
     Ok(())
 }
 
-/// Raw blocks that end before `raw_before`: row, target and floors.
-fn outlived(connection: &Connection, raw_before: i64) -> Result<Vec<(i64, String, Vec<Sample>)>, StoreError> {
+/// A raw block that is too old, and what is kept of it.
+struct Outlived {
+    row: i64,
+    target: TargetName,
+    floors: Vec<Sample>,
+}
+
+fn outlived(connection: &Connection, table: &str, raw_before: i64) -> Result<Vec<Outlived>, StoreError> {
     /// Some 300 ms of work. Ten thousand targets fill 2,500 blocks an hour.
     const MOST_AT_ONCE: u32 = 1_000;
-    let sql = "SELECT rowid, target, body FROM blocks WHERE resolution = 'raw' AND last_steady < ?1
-               ORDER BY last_steady LIMIT ?2";
-    let mut statement = connection.prepare_cached(sql)?;
+    let sql = format!(
+        "SELECT rowid, target, body FROM {table} WHERE resolution = 'raw' AND last_steady < ?1
+         ORDER BY last_steady LIMIT ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params![raw_before, MOST_AT_ONCE], |row| {
         // What cannot be read is of no use to anybody: it only goes.
         let samples = row.get_ref(2)?.as_blob().ok().and_then(|body| block::decode(body).ok()).unwrap_or_default();
-        Ok((row.get(0)?, row.get(1)?, floors(&samples)))
+        Ok(Outlived { row: row.get(0)?, target: target_name(row, 1)?, floors: floors(&samples) })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -223,7 +225,13 @@ mod tests {
 
     fn count_blocks(store: &Store) -> u32 {
         store
-            .read(|reader| Ok(reader.connection().query_row("SELECT count(*) FROM blocks", [], |row| row.get(0))?))
+            .read(|reader| {
+                Ok(reader.connection().query_row(
+                    "SELECT (SELECT count(*) FROM blocks) + (SELECT count(*) FROM open_blocks)",
+                    [],
+                    |row| row.get(0),
+                )?)
+            })
             .unwrap()
     }
 
@@ -264,7 +272,7 @@ mod tests {
         let store = Store::open_in_memory().unwrap();
         append_to(&store, 0..30);
         store
-            .transaction(at(30), |writer| Ok(writer.connection().execute("UPDATE blocks SET body = x'00'", [])?))
+            .transaction(at(30), |writer| Ok(writer.connection().execute("UPDATE open_blocks SET body = x'00'", [])?))
             .unwrap();
         append_to(&store, 30..60);
         let error = store.read(|reader| reader.samples(&api(), at(0))).unwrap_err();

@@ -1,8 +1,8 @@
 //! How the state database comes up: taken for one process, checked, brought up to date, or moved aside.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::Read;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -57,11 +57,11 @@ pub(super) struct Taken {
 }
 
 /// Takes the directory for this process.
-pub(super) fn take(dir: &Path, now: Timestamp) -> Result<Taken, StoreError> {
+pub(super) fn take(dir: &Path) -> Result<Taken, StoreError> {
     /// More than any text of ours.
     const LONGEST: u64 = 200;
     let path = dir.join(LOCK);
-    let mut file = OpenOptions::new()
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
@@ -81,10 +81,16 @@ pub(super) fn take(dir: &Path, now: Timestamp) -> Result<Taken, StoreError> {
         Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
     }
     let used_before = file.metadata().is_ok_and(|found| found.len() > 0);
-    let holder = format!("heapwatch with process id {} since {now}\n", std::process::id());
-    // The name is a courtesy to the next one; on a full disk the lock still holds.
-    file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).ok();
     Ok(Taken { lock: file, used_before })
+}
+
+impl Taken {
+    /// Writes into the lock who has the directory, once there is a database in it.
+    pub(super) fn sign(&self, now: Timestamp) {
+        let holder = format!("heapwatch with process id {} since {now}\n", std::process::id());
+        // The name is a courtesy to the next one; on a full disk the lock still holds.
+        self.lock.set_len(0).and_then(|()| self.lock.write_all_at(holder.as_bytes(), 0)).ok();
+    }
 }
 
 /// Opens the database of a directory that is taken, in whatever state it is.
@@ -171,9 +177,11 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(64);
     // FULL: what a transaction has committed survives a power failure too.
+    // Five full blocks of samples share a page of 8 KiB, where one of 4 KiB would leave half of itself empty.
     // The size limit gives space back after a burst; the cache is this daemon's own memory (4 MiB).
     connection.execute_batch(
-        "PRAGMA auto_vacuum = INCREMENTAL;
+        "PRAGMA page_size = 8192;
+         PRAGMA auto_vacuum = INCREMENTAL;
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA journal_size_limit = 16777216;

@@ -33,7 +33,7 @@ impl<'c> Reader<'c> {
     /// What was last written under `key`, of every target, by name.
     pub fn states(&self, key: &str) -> Result<Vec<(TargetName, Vec<u8>)>, StoreError> {
         self.all("SELECT target, body FROM state WHERE key = ?1 ORDER BY target", params![key], |row| {
-            Ok((name(row, 0)?, row.get(1)?))
+            Ok((target_name(row, 0)?, row.get(1)?))
         })
     }
 
@@ -56,7 +56,7 @@ impl<'c> Reader<'c> {
         self.all(sql, params![target.as_str(), since.steady_ms()], |row| {
             let part = row.get::<_, String>(3)?;
             let part = record::part_from_name(&part).ok_or_else(|| unreadable(3, "attempt"))?;
-            Ok(Attempt { target: name(row, 0)?, at: time(row, 1)?, part, outcome: row.get(4)? })
+            Ok(Attempt { target: target_name(row, 0)?, at: time(row, 1)?, part, outcome: row.get(4)? })
         })
     }
 
@@ -74,7 +74,7 @@ impl<'c> Reader<'c> {
         self.all(sql, params![target.as_str(), since.steady_ms()], |row| {
             let cause = row.get::<_, String>(3)?;
             let cause = record::cause_from_name(&cause).ok_or_else(|| unreadable(3, "restart"))?;
-            Ok(Restart { target: name(row, 0)?, at: time(row, 1)?, cause })
+            Ok(Restart { target: target_name(row, 0)?, at: time(row, 1)?, cause })
         })
     }
 
@@ -118,7 +118,7 @@ impl<'c> Reader<'c> {
         self.all(sql, [now.steady_ms()], |row| {
             Ok(Silence {
                 id: row.get(0)?,
-                target: name(row, 1)?,
+                target: target_name(row, 1)?,
                 from: time(row, 2)?,
                 until: time(row, 4)?,
                 why: row.get(6)?,
@@ -133,7 +133,7 @@ impl<'c> Reader<'c> {
 
     /// Targets of which samples are stored, by name.
     pub fn targets_with_samples(&self) -> Result<Vec<TargetName>, StoreError> {
-        self.all("SELECT DISTINCT target FROM blocks ORDER BY target", [], |row| name(row, 0))
+        self.all("SELECT DISTINCT target FROM open_blocks ORDER BY target", [], |row| target_name(row, 0))
     }
 
     /// For writing within the same transaction.
@@ -159,7 +159,7 @@ const LETTER: &str = "id, channel, episode, sequence, body, created_steady, crea
 
 fn episode(row: &Row<'_>) -> rusqlite::Result<Episode> {
     let closed = row.get::<_, Option<i64>>(4)?.map(|_| time(row, 4)).transpose()?;
-    Ok(Episode { id: row.get(0)?, target: name(row, 1)?, opened: time(row, 2)?, closed, json: row.get(6)? })
+    Ok(Episode { id: row.get(0)?, target: target_name(row, 1)?, opened: time(row, 2)?, closed, json: row.get(6)? })
 }
 
 fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
@@ -183,7 +183,8 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Ok(Timestamp::from_lines(row.get(column)?, row.get(column + 1)?))
 }
 
-fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<TargetName> {
+/// A target's name from a column.
+pub(super) fn target_name(row: &Row<'_>, column: usize) -> rusqlite::Result<TargetName> {
     parse_name(&row.get::<_, String>(column)?, column)
 }
 

@@ -8,9 +8,9 @@ pub(super) const MIGRATIONS: [&str; 1] = [VERSION_1];
 /// Marks the file as ours among databases: the letters `heap`.
 pub(super) const APPLICATION_ID: i32 = 0x6865_6170;
 
-/// The tables that hold what must not be lost, but for the blocks of samples, which are large.
-pub(super) const TABLES: [&str; 9] =
-    ["meta", "state", "episodes", "attempts", "disarmed", "restarts", "outbox", "audit", "silences"];
+/// The tables that hold what must not be lost, but for the full blocks of samples, which are large.
+pub(super) const TABLES: [&str; 10] =
+    ["open_blocks", "meta", "state", "episodes", "attempts", "disarmed", "restarts", "outbox", "audit", "silences"];
 
 /// Times are two columns, milliseconds on the steady and on the wall line; see [`crate::clock::Timestamp`].
 const VERSION_1: &str = "
@@ -61,10 +61,17 @@ CREATE TABLE silences (
     until_steady INTEGER NOT NULL, until_wall INTEGER NOT NULL, why TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- Blocks of samples; resolution 'raw' or 'floor'.
+-- Full blocks of samples, appended and deleted but never changed; resolution 'raw' or 'floor'.
 CREATE TABLE blocks (
     target TEXT NOT NULL, resolution TEXT NOT NULL, first_steady INTEGER NOT NULL, last_steady INTEGER NOT NULL,
-    count INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (target, resolution, first_steady)
+    body BLOB NOT NULL
 );
+CREATE INDEX blocks_by_target ON blocks (target, first_steady);
 CREATE INDEX blocks_by_age ON blocks (resolution, last_steady);
+
+-- The newest block of each target, which is not full yet: changed in place, so that full ones lie close together.
+CREATE TABLE open_blocks (
+    target TEXT NOT NULL, resolution TEXT NOT NULL, first_steady INTEGER NOT NULL, last_steady INTEGER NOT NULL,
+    body BLOB NOT NULL, PRIMARY KEY (target, resolution)
+);
 ";

@@ -10,9 +10,17 @@ pub(super) fn put_unsigned(body: &mut Vec<u8>, mut value: u64) {
     body.push(value.to_le_bytes()[0]);
 }
 
-/// Zigzag: small numbers of either sign are short.
 pub(super) fn put_signed(body: &mut Vec<u8>, value: i64) {
-    put_unsigned(body, (value << 1 ^ value >> 63).cast_unsigned());
+    put_unsigned(body, zigzag(value));
+}
+
+/// Small numbers of either sign become small numbers.
+pub(super) fn zigzag(value: i64) -> u64 {
+    (value << 1 ^ value >> 63).cast_unsigned()
+}
+
+pub(super) fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
 /// Reads what the functions above have put, and never beyond the end.
@@ -56,7 +64,6 @@ impl<'b> Reader<'b> {
     }
 
     pub(super) fn signed(&mut self) -> Result<i64, Damaged> {
-        let zigzag = self.unsigned()?;
-        Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
+        self.unsigned().map(unzigzag)
     }
 }
