@@ -54,6 +54,10 @@ pub(crate) struct Trial {
 
 /// Windows that are tried, in parts of a scale.
 const WINDOWS: [usize; 11] = [8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36];
+/// The shortest window for a process that is no longer young: a batch may grow for three quarters of an hour.
+const LEAST_OF_OLD: usize = 12;
+/// Hours for which a process is young in this sense.
+const YOUNG: f64 = 3.0;
 /// The shortest window of troughs, in parts of a scale: three teeth within less are young garbage.
 const LEAST_TROUGH_SPAN: usize = 6;
 /// Most troughs that are looked at together.
@@ -167,7 +171,9 @@ impl<'a> Run<'a> {
     fn window(&self, parts: usize) -> Option<Trial> {
         // Between the finest windows there is little time to win on the coarser scales.
         let tried = self.number == 0 || parts.is_multiple_of(4) || (self.number == 2 && parts == 18);
-        let start = self.floors.len().checked_sub(parts).filter(|start| tried && *start >= self.warming)?;
+        let long_enough = parts >= LEAST_OF_OLD || self.subject.age < self.hours(YOUNG);
+        let start =
+            self.floors.len().checked_sub(parts).filter(|start| tried && long_enough && *start >= self.warming)?;
         let floors = self.floors.get(start..)?;
         let void = floors.iter().filter(|floor| !floor.is_finite()).count();
         let quarters = Quarters::of(floors).filter(|quarters| void * 5 <= parts && quarters.climb() > 0.0)?;
@@ -230,6 +236,8 @@ impl<'a> Run<'a> {
         let (early, late) = (pace(first, centre), pace(centre, last));
         let steps = troughs.windows(2).map(|pair| pair[1].height - pair[0].height);
         let step = steps.fold(0.0, f64::max) / rise;
+        let line = |trough: &Trough| first.height + rise * (trough.index - first.index) as f64 / span as f64;
+        let off = troughs.iter().map(|trough| (trough.height - line(trough)).abs()).fold(0.0, f64::max) / rise;
         let even_step = 1.0 / (troughs.len() - 1) as f64;
 
         let mut trial = self.trial(rise / span as f64, first.index, last.index + 1);
@@ -239,7 +247,7 @@ impl<'a> Run<'a> {
         trial.gates = vec![
             self.slope_gate(trial.slope),
             Gate::at_least(GateKind::Size, rise, self.least_rise()),
-            Gate::at_least(GateKind::Spread, early / late, TROUGH_SPREAD),
+            Gate::at_most(GateKind::Spread, off, TROUGH_OFF),
             Gate::at_most(GateKind::Step, step, (TROUGH_STEP * even_step).max(TROUGH_STEP_LEAST)),
             Gate::at_least(GateKind::Levelling, late / early, LEVELLING),
             // Teeth are what troughs look under; only what comes back on coarser scales is left to fear.
@@ -295,11 +303,12 @@ impl<'a> Run<'a> {
     fn cycle_gate(&self, start: usize, seconds: f64, rise: f64, least_gain: f64, left: f64) -> Gate {
         let traffic = self.traffic_change(start);
         let outlasts = seconds >= self.hours(HALF_DAY) && least_gain >= EVEN_GAIN;
-        let known = self.subject.age >= self.hours(DAY_AND_MORE) || outlasts;
+        let known = self.subject.age >= self.hours(DAY_AND_MORE);
         let needed = match traffic {
-            _ if known => 0.0,
-            Some(change) if change < 1.0 - TRAFFIC_CHANGE => 0.0,
             Some(change) if change > 1.0 + TRAFFIC_CHANGE => 1.0,
+            Some(change) if change < 1.0 - TRAFFIC_CHANGE => 0.0,
+            _ if outlasts => 0.0,
+            _ if known => CYCLE_KNOWN,
             _ => (CYCLE_BASE + CYCLE_PER_HOUR * left / self.hours(1.0)).clamp(CYCLE_LEAST, CYCLE_MOST),
         };
         Gate::at_least(GateKind::Cycle, rise / self.subject.base, needed)
@@ -307,7 +316,7 @@ impl<'a> Run<'a> {
 
     fn trough_cycle_gate(&self, rise: f64, left: f64) -> Gate {
         let needed = match () {
-            () if self.subject.age >= self.hours(DAY_AND_MORE) => 0.0,
+            () if self.subject.age >= self.hours(DAY_AND_MORE) => CYCLE_KNOWN,
             () if left < self.hours(NEAR) => CYCLE_OF_TROUGHS_NEAR,
             () => CYCLE_LEAST,
         };
@@ -346,6 +355,8 @@ const CYCLE_LEAST: f64 = 0.5;
 const CYCLE_MOST: f64 = 0.7;
 const CYCLE_BASE: f64 = 0.3;
 const CYCLE_PER_HOUR: f64 = 0.03;
+/// A process that has lived through a day has shown its cycle; what is left is a busier day, of this share of the base.
+const CYCLE_KNOWN: f64 = 0.25;
 /// Troughs that rise towards a limit less than this many hours away need less.
 const NEAR: f64 = 10.0;
 const CYCLE_OF_TROUGHS_NEAR: f64 = 0.35;
@@ -356,8 +367,8 @@ const TOOTH_LEAST: f64 = 0.45;
 const TOOTH_MOST: f64 = 0.8;
 /// A give-back of this share of the rise shows that collections do happen.
 const SEEN_TOOTH: f64 = 0.1;
-/// The earlier half of a row of troughs must grow at least this much as fast as the later one.
-const TROUGH_SPREAD: f64 = 0.25;
+/// No trough of a row is further off the line from its first to its last, as a share of the rise.
+const TROUGH_OFF: f64 = 0.25;
 /// The largest step from one trough to the next, as a multiple of an even one; two features that are switched on make
 /// two steps among many troughs.
 const TROUGH_STEP: f64 = 1.3;

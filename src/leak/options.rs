@@ -75,7 +75,7 @@ impl Default for Options {
             warm_up: Duration::from_mins(8),
             hold: Duration::from_hours(1),
             patience: 0.05,
-            filling: Duration::from_hours(5),
+            filling: Duration::from_hours(26),
             longest_tooth: Duration::from_hours(8),
             day: Duration::from_hours(24),
             verify: Duration::from_hours(48),
