@@ -19,14 +19,21 @@ pub mod header;
 mod interface;
 pub mod load;
 pub mod pair;
+mod path;
+pub mod redact;
 pub mod report;
 pub mod retainers;
+pub mod retaining;
 mod rows;
 pub mod scripts;
 pub mod sections;
+pub mod settle;
 mod shallow;
 pub mod snapshot;
 pub mod strings;
+pub mod summary;
+#[cfg(test)]
+mod synthetic;
 pub mod verify;
 
 pub use error::{FormatError, HeapError, Problem};

@@ -3,22 +3,43 @@
 mod source;
 mod tables;
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use crate::heap::redact::{Key, redact};
 use crate::heap::report::Report;
-use crate::heap::{HeapError, LoadOptions, compare_snapshots};
+use crate::heap::retaining::retaining;
+use crate::heap::settle::settle;
+use crate::heap::summary::summarise;
+use crate::heap::{HeapError, LoadOptions, Snapshot, compare_snapshots};
 use crate::units::ByteSize;
 
 /// What to do with heap snapshots.
 #[derive(Debug, Subcommand)]
 pub enum HeapCommand {
+    /// Tell what one snapshot holds: largest objects, containers that can grow, duplicate strings, classes
+    Summary(SummaryArguments),
     /// Compare two snapshots of one process: what leaks, classes, growth of what stayed
     Diff(PairArguments),
+    /// Tell what keeps one object alive
+    Retainers(RetainersArguments),
     /// Compare two snapshots of one process and print only what leaks
     Culprit(PairArguments),
+    /// Copy a snapshot with every text replaced that is no name, so that it can be shown to others
+    Redact(RedactArguments),
+}
+
+/// One snapshot.
+#[derive(Debug, Args)]
+pub struct SummaryArguments {
+    /// The snapshot (plain, gzip or zstd)
+    file: PathBuf,
+    #[command(flatten)]
+    common: CommonArguments,
 }
 
 /// Two snapshots of one process.
@@ -28,10 +49,44 @@ pub struct PairArguments {
     before: PathBuf,
     /// The later snapshot
     after: PathBuf,
+    /// A third, still later snapshot: only what goes on growing is a leak
+    #[arg(long = "final", value_name = "FILE")]
+    third: Option<PathBuf>,
+    /// Look for source maps of bundled scripts here, besides beside the scripts
+    #[arg(long, value_name = "DIRECTORY")]
+    source_maps: Option<PathBuf>,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
+/// One object of a snapshot.
+#[derive(Debug, Args)]
+pub struct RetainersArguments {
+    /// The snapshot (plain, gzip or zstd)
+    file: PathBuf,
+    /// The object's id, as shown after `@`
+    #[arg(long)]
+    id: u64,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
+/// A snapshot and its copy.
+#[derive(Debug, Args)]
+pub struct RedactArguments {
+    /// The snapshot (plain, gzip or zstd)
+    input: PathBuf,
+    /// The copy to write; must not be there yet
+    output: PathBuf,
+}
+
+/// What all commands understand.
+#[derive(Debug, Args)]
+struct CommonArguments {
     /// Refuse snapshots whose analysis would need more memory, for example "2GiB"
     #[arg(long, value_name = "SIZE")]
     budget: Option<ByteSize>,
-    /// Print the report as one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -55,6 +110,14 @@ pub enum HeapCliError {
         /// What is wrong with them.
         source: HeapError,
     },
+    /// An id that no object has.
+    #[error("{} has no object @{id}", path.display())]
+    NoSuchObject {
+        /// The file.
+        path: PathBuf,
+        /// The id.
+        id: u64,
+    },
     /// The result cannot be written.
     #[error("cannot write the result")]
     Write(#[from] io::Error),
@@ -66,25 +129,64 @@ pub enum HeapCliError {
 /// [`HeapCliError`] where a file cannot be read or analysed, or the result cannot be written.
 pub fn run(command: HeapCommand) -> Result<(), HeapCliError> {
     match command {
+        HeapCommand::Summary(one) => print_summary(&one),
         HeapCommand::Diff(pair) => print_report(&pair, tables::comparison),
+        HeapCommand::Retainers(one) => print_retainers(&one),
         HeapCommand::Culprit(pair) => print_report(&pair, tables::culprits),
+        HeapCommand::Redact(copy) => redact_file(&copy),
     }
 }
 
-fn print_report(pair: &PairArguments, as_text: fn(&Report) -> String) -> Result<(), HeapCliError> {
-    let report = compare(pair)?;
-    if pair.json { print_json(&report) } else { print(&as_text(&report)) }
+fn print_summary(one: &SummaryArguments) -> Result<(), HeapCliError> {
+    let summary = summarise(&read(&one.file, &one.common)?);
+    if one.common.json { print_json(&summary) } else { print(&tables::summary(&summary)) }
 }
 
-fn compare(pair: &PairArguments) -> Result<Report, HeapCliError> {
-    let options = LoadOptions { budget: pair.budget };
-    compare_snapshots(open(&pair.before)?, open(&pair.after)?, options).map_err(|source| HeapCliError::Analyse {
-        what: format!("{} and {}", pair.before.display(), pair.after.display()),
-        source,
+fn print_retainers(one: &RetainersArguments) -> Result<(), HeapCliError> {
+    let found = retaining(&read(&one.file, &one.common)?, one.id);
+    let found = found.ok_or_else(|| HeapCliError::NoSuchObject { path: one.file.clone(), id: one.id })?;
+    if one.common.json { print_json(&found) } else { print(&tables::retaining(&found)) }
+}
+
+fn print_report(pair: &PairArguments, as_text: fn(&Report) -> String) -> Result<(), HeapCliError> {
+    let mut report = compare(&pair.before, &pair.after, &pair.common)?;
+    if let Some(third) = &pair.third {
+        settle(&mut report, &compare(&pair.after, third, &pair.common)?);
+    }
+    if pair.common.json { print_json(&report) } else { print(&as_text(&report)) }
+}
+
+fn redact_file(copy: &RedactArguments) -> Result<(), HeapCliError> {
+    let mut key = Key::default();
+    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    // A snapshot may still name people in property names: nobody else reads the copy until its owner shares it.
+    let output = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&copy.output)
+        .map_err(|source| HeapCliError::Open { path: copy.output.clone(), source })?;
+    let mut output = BufWriter::with_capacity(1 << 18, output);
+    let redacted = redact(open(&copy.input)?, open(&copy.input)?, &mut output, &key)
+        .map_err(|source| HeapCliError::Analyse { what: copy.input.display().to_string(), source })?;
+    print(&format!(
+        "{redacted} texts redacted in {}; names of properties are kept, keys of dictionaries among them\n",
+        copy.output.display()
+    ))
+}
+
+fn read(file: &Path, common: &CommonArguments) -> Result<Snapshot, HeapCliError> {
+    Snapshot::read(open(file)?, LoadOptions { budget: common.budget })
+        .map_err(|source| HeapCliError::Analyse { what: file.display().to_string(), source })
+}
+
+fn compare(before: &Path, after: &Path, common: &CommonArguments) -> Result<Report, HeapCliError> {
+    compare_snapshots(open(before)?, open(after)?, LoadOptions { budget: common.budget }).map_err(|source| {
+        HeapCliError::Analyse { what: format!("{} and {}", before.display(), after.display()), source }
     })
 }
 
-fn open(path: &Path) -> Result<Box<dyn io::Read>, HeapCliError> {
+fn open(path: &Path) -> Result<Box<dyn Read>, HeapCliError> {
     source::open(path).map_err(|source| HeapCliError::Open { path: path.to_owned(), source })
 }
 

@@ -38,6 +38,11 @@ impl Classes {
         &self.all[id.index()]
     }
 
+    /// The class at this place of the table.
+    pub(crate) fn at(&self, index: usize) -> &Class {
+        &self.all[index]
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.all.len()

@@ -3,14 +3,13 @@
 //! Every byte of growth is a new object, less one that went, or an old object that became larger. So growth is given
 //! to *holders*: a new object belongs to the nearest object on the way to it that was there before ([`attribution`]).
 //! Holders that gained enough are described ([`description`]): the class that piled up, where it is made, and how the
-//! holder is reached ([`path`]). Containers that survive and grow are invisible to a comparison by id, and this is
+//! holder is reached (`path`). Containers that survive and grow are invisible to a comparison by id, and this is
 //! what finds them.
 
 mod attribution;
 mod description;
 mod headline;
 mod members;
-mod path;
 mod survivors;
 
 use super::pair::Pair;

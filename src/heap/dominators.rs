@@ -250,3 +250,108 @@ fn into_tree(graph: &Graph, mut order: Vec<Node>, dominators: &[u32]) -> Dominat
     retained.set(ROOT.index(), retained.get(ROOT.index()).saturating_add(beside));
     DominatorTree { parents, order, retained }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::heap::synthetic::{ELEMENT, Heap, OBJECT, PROPERTY, SHORTCUT, WEAK};
+    use crate::heap::{LoadOptions, Snapshot};
+
+    fn read(heap: &Heap) -> Snapshot {
+        Snapshot::read(heap.to_json().as_bytes(), LoadOptions::default()).unwrap()
+    }
+
+    fn parents(snapshot: &Snapshot) -> Vec<u32> {
+        snapshot.graph.nodes().map(|node| snapshot.tree.parent(node).0).collect()
+    }
+
+    fn retained(snapshot: &Snapshot) -> Vec<u64> {
+        snapshot.graph.nodes().map(|node| snapshot.tree.retained(node)).collect()
+    }
+
+    #[test]
+    fn what_two_hold_belongs_to_neither() {
+        let mut heap = Heap::new();
+        let [a, b, shared, below] = [10, 20, 30, 40].map(|size| heap.node(OBJECT, "Thing", size));
+        for (from, to) in [(0, a), (0, b), (a, shared), (b, shared), (shared, below)] {
+            heap.edge(from, PROPERTY, "it", to);
+        }
+        let snapshot = read(&heap);
+        assert_eq!(parents(&snapshot), [0, 0, 0, 0, 3]);
+        assert_eq!(retained(&snapshot), [100, 10, 20, 70, 40]);
+    }
+
+    #[test]
+    fn a_list_of_a_million_needs_no_stack() {
+        let mut heap = Heap::new();
+        let mut last = 0;
+        for _ in 0..300_000 {
+            let next = heap.node(OBJECT, "Link", 1);
+            heap.edge(last, PROPERTY, "next", next);
+            last = next;
+        }
+        let snapshot = read(&heap);
+        assert_eq!(snapshot.tree.retained(super::ROOT), 300_000);
+        assert_eq!(snapshot.tree.parent(super::Node(300_000)), super::Node(299_999));
+    }
+
+    /// The definition: `a` dominates `b` when `b` cannot be reached without it. Nodes that nothing holds hang under
+    /// the root, and so does each node of a ring that nothing reaches.
+    fn naive_parents(count: usize, edges: &[(usize, usize)]) -> Vec<u32> {
+        let has_retainer = |node| edges.iter().any(|&(from, to)| to == node && from != node);
+        let reach = |without: usize| {
+            let mut seen = vec![false; count];
+            let mut pending: Vec<usize> = (0..count).filter(|&node| node == 0 || !has_retainer(node)).collect();
+            while let Some(node) = pending.pop() {
+                if node != without && !std::mem::replace(&mut seen[node], true) {
+                    pending.extend(edges.iter().filter(|edge| edge.0 == node).map(|edge| edge.1));
+                }
+            }
+            seen
+        };
+        let reachable = reach(usize::MAX);
+        let reached_without: Vec<Vec<bool>> = (0..count).map(reach).collect();
+        let dominates = |a: usize, b: usize| a == 0 || !reached_without[a][b];
+        let immediate = |node: usize| {
+            let above: Vec<usize> = (0..count).filter(|&a| a != node && reachable[a] && dominates(a, node)).collect();
+            above.iter().copied().find(|&a| above.iter().all(|&b| dominates(b, a))).unwrap_or(0)
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "a handful of nodes")]
+        (0..count).map(|node| if node == 0 || !reachable[node] { 0 } else { immediate(node) as u32 }).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_tree_is_that_of_the_definition(
+            sizes in proptest::collection::vec(0u64..100, 1..14),
+            edges in proptest::collection::vec((0usize..14, 0usize..14, 0u8..8), 0..40),
+        ) {
+            let count = sizes.len() + 1;
+            let mut heap = Heap::new();
+            for &size in &sizes {
+                heap.node(OBJECT, "Thing", size);
+            }
+            let mut strong = Vec::new();
+            for (from, to, kind) in edges {
+                let (from, to) = (from % count, to % count);
+                let kind = match kind {
+                    0 => WEAK,
+                    1 if from != 0 => SHORTCUT,
+                    _ => {
+                        if from != to {
+                            strong.push((from, to));
+                        }
+                        ELEMENT
+                    }
+                };
+                heap.edge(from, kind, "1", to);
+            }
+            let snapshot = read(&heap);
+            prop_assert_eq!(parents(&snapshot), naive_parents(count, &strong));
+            prop_assert_eq!(snapshot.tree.retained(super::ROOT), sizes.iter().sum::<u64>());
+        }
+    }
+}

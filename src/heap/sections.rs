@@ -45,8 +45,8 @@ pub trait Sink {
     fn table_part(&mut self, table: Table, run: &[u8], offset: u64) -> Result<(), FormatError>;
     /// The closing bracket of a table was seen.
     fn table_ends(&mut self, table: Table) -> Result<(), Problem>;
-    /// The string table begins.
-    fn strings_begin(&mut self) -> Result<(), Problem>;
+    /// The string table begins; its first quote is at or after `offset`.
+    fn strings_begin(&mut self, offset: u64) -> Result<(), Problem>;
     /// A run of the bytes of one string as they stand in the file, escapes included, cut anywhere.
     fn string_part(&mut self, run: &[u8]) -> Result<(), Problem>;
     /// The closing quote of a string.
@@ -244,7 +244,7 @@ impl Splitter {
             (b"locations", b'[') => begin_table(Table::Locations, &mut self.seen, sink)?,
             (b"strings", b'[') => {
                 self.seen.begin("strings")?;
-                sink.strings_begin()?;
+                sink.strings_begin(self.offset + 1)?;
                 State::BetweenStrings
             }
             (b"snapshot" | b"nodes" | b"edges" | b"locations" | b"strings", _) => {

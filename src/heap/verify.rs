@@ -115,7 +115,7 @@ impl Sink for Counter {
         }
     }
 
-    fn strings_begin(&mut self) -> Result<(), Problem> {
+    fn strings_begin(&mut self, _offset: u64) -> Result<(), Problem> {
         Ok(())
     }
 

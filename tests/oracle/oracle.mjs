@@ -1,5 +1,6 @@
 // What DevTools says of snapshots:
 //   node oracle.mjs nodes FILE          one line a node: id, shallow size, retained size, dominator's id, distance, class
+//   node oracle.mjs classes FILE        the Summary view as JSON lines
 //   node oracle.mjs diff BEFORE AFTER   the Comparison view as JSON lines
 //   node oracle.mjs load FILE           nothing: for measuring
 import {createReadStream} from 'node:fs';
@@ -63,6 +64,12 @@ function writeDiff(before, after) {
   }
 }
 
+function writeClasses(snapshot) {
+  for (const row of Object.values(snapshot.getAggregatesByClassKey(false))) {
+    console.log(JSON.stringify({name: row.name, count: row.count, shallow: row.self, retained: row.maxRet}));
+  }
+}
+
 const [command, ...files] = process.argv.slice(2);
 switch (command) {
   case 'nodes':
@@ -71,10 +78,13 @@ switch (command) {
   case 'diff':
     writeDiff(await load(files[0]), await load(files[1]));
     break;
+  case 'classes':
+    writeClasses(await load(files[0]));
+    break;
   case 'load':
     await load(files[0]);
     break;
   default:
-    console.error('usage: node oracle.mjs nodes FILE | diff BEFORE AFTER | load FILE');
+    console.error('usage: node oracle.mjs nodes FILE | classes FILE | diff BEFORE AFTER | load FILE');
     process.exit(64);
 }

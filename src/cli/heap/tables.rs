@@ -3,6 +3,8 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::heap::report::{ClassRow, Culprit, PathStep, Report, Survivor};
+use crate::heap::retaining::Retaining;
+use crate::heap::summary::Summary;
 use crate::units::ByteSize;
 
 /// Most rows of classes and survivors that a person reads; `--json` has them all.
@@ -46,6 +48,60 @@ fn describe(text: &mut String, number: usize, culprit: &Culprit) {
     if let Some(caution) = &culprit.caution {
         line(format!("   caution   {caution}"));
     }
+}
+
+pub(super) fn summary(summary: &Summary) -> String {
+    let heap = ByteSize::new(summary.bytes);
+    let mut text = format!("{heap} in {} objects with {} references\n", summary.nodes, summary.edges);
+    text.push_str("\nObjects that retain most:\n");
+    let mut table = new_table(&["object", "id", "retained"]);
+    for row in &summary.largest {
+        table.add_row([cut(&row.path), format!("@{}", row.id), ByteSize::new(row.retained).to_string()]);
+    }
+    text.push_str(&finish(&table, summary.largest.len()));
+    text.push_str("\nContainers with most entries:\n");
+    let mut table = new_table(&["container", "id", "entries", "retained"]);
+    for row in &summary.containers {
+        let retained = ByteSize::new(row.retained).to_string();
+        table.add_row([cut(&row.path), format!("@{}", row.id), row.entries.to_string(), retained]);
+    }
+    text.push_str(&finish(&table, summary.containers.len()));
+    text.push_str("\nTexts that are there more than once:\n");
+    let mut table = new_table(&["characters", "one of them", "copies", "could be saved"]);
+    for row in &summary.duplicate_strings {
+        let wasted = ByteSize::new(row.wasted).to_string();
+        table.add_row([row.length.to_string(), format!("@{}", row.id), row.count.to_string(), wasted]);
+    }
+    text.push_str(&finish(&table, summary.duplicate_strings.len()));
+    text.push_str("\nClasses:\n");
+    let mut table = new_table(&["constructor", "count", "shallow", "retained"]);
+    for row in summary.classes.iter().take(MOST_ROWS) {
+        table.add_row([cut(&row.name), row.count.to_string(), row.shallow.to_string(), row.retained.to_string()]);
+    }
+    text.push_str(&finish(&table, summary.classes.len()));
+    text
+}
+
+pub(super) fn retaining(object: &Retaining) -> String {
+    let mut text = String::new();
+    let (shallow, retained) = (ByteSize::new(object.shallow), ByteSize::new(object.retained));
+    push_line(&mut text, &format!("{} @{}: {shallow} itself, retains {retained}", cut(&object.class), object.id));
+    if let Some(at) = &object.location {
+        push_line(&mut text, &format!("location    {}:{}:{}", at.script, at.line, at.column));
+    }
+    push_line(&mut text, &format!("reached by  {}", object.held_by));
+    push_line(&mut text, &format!("path        {}", object.path.iter().map(step).collect::<Vec<_>>().join(" ")));
+    let dominators: Vec<_> = object.dominators.iter().map(step).collect();
+    push_line(&mut text, &format!("dominators  {}", dominators.join(" < ")));
+    text.push_str("\nReferred to by:\n");
+    let mut table = new_table(&["object", "id", "reference", "distance"]);
+    for row in &object.retainers {
+        let distance = row.distance.map_or_else(|| "-".to_owned(), |distance| distance.to_string());
+        let reference = format!("{} {}", row.step.edge_type, cut(&row.step.edge));
+        table.add_row([cut(&row.step.node), format!("@{}", row.step.id), reference, distance]);
+    }
+    text.push_str(&finish(&table, 0));
+    text
 }
 
 fn push_line(text: &mut String, line: &str) {

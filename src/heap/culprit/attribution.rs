@@ -8,12 +8,12 @@
 use std::collections::HashMap;
 
 use super::members::{MemberKind, Members, Tally, kind_of, tally_members};
-use super::path::Owner;
 use crate::heap::bits::Bits;
 use crate::heap::class::ClassId;
 use crate::heap::diff::difference;
 use crate::heap::graph::{Node, NodeKind, ROOT};
 use crate::heap::pair::Pair;
+use crate::heap::path::Owner;
 
 /// What one holder gained.
 #[derive(Debug)]

@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::attribution::Group;
-use super::headline::{file_name, headline};
+use super::headline::headline;
 use super::members::{Members, kind_of};
-use super::path::{Owner, Owners, Way, edge_name, function_name, render};
 use crate::heap::graph::{Edge, EdgeKind, Graph, Node, NodeKind, ScriptPosition};
 use crate::heap::pair::Pair;
+use crate::heap::path::{Owner, Owners, Way, edge_name, function_name, held_by};
 use crate::heap::report::{Culprit, PathStep, Survivor};
 use crate::heap::retainers::Retainers;
 use crate::heap::scripts::Scripts;
@@ -44,7 +44,7 @@ impl<'a> Describer<'a> {
         Survivor {
             id: self.graph().id(node),
             class: self.class_name(node),
-            path: self.held_by(&self.owners().way_to(node)),
+            path: held_by(self.graph(), &self.owners().way_to(node)),
             retained_before: before.map_or(0, |before| self.pair.before.columns.retained.get(before.index())),
             retained_after: self.pair.after.tree.retained(node),
         }
@@ -54,7 +54,7 @@ impl<'a> Describer<'a> {
         let members = &group.members;
         let way = self.whole_way(group);
         let container = way.steps.len().saturating_sub(usize::from(members.count > 0));
-        let held_way = Way { steps: self.shown(&way, container), script: way.script.clone() };
+        let held_way = Way { steps: self.shown(&way, container), ..way.clone() };
         let (function, position) = self.maker(group);
         let is_closure = self.graph().kind(members.sample) == NodeKind::Closure && members.count > 0;
         let mut culprit = Culprit {
@@ -65,7 +65,7 @@ impl<'a> Describer<'a> {
             shallow_delta: members.bytes.max(group.own_growth),
             retained_delta: group.growth,
             share_of_growth: self.share(group.growth),
-            held_by: self.held_by(&held_way) + &more_holders(members.holders),
+            held_by: held_by(self.graph(), &held_way) + &more_holders(members.holders),
             path: self.path_steps(&way),
             captured: self.captured(members.sample),
             ..Culprit::default()
@@ -118,33 +118,20 @@ impl<'a> Describer<'a> {
         })
     }
 
-    /// The way down to the container: a variable that holds the members itself counts as one.
+    /// The way down to the container: a variable that holds the members itself counts as one, and so does the
+    /// property of a text that grows.
     fn shown(&self, way: &Way, container: usize) -> Vec<(Option<Edge>, Node)> {
         let mut shown = way.steps[..container].to_vec();
         let is_scope = |&(_, node): &(Option<Edge>, Node)| Owner::of(self.graph(), node) == Owner::Scope;
-        if shown.last().is_some_and(is_scope) {
-            shown.extend(way.steps.get(container));
+        let is_text = |&&(edge, node): &&(Option<Edge>, Node)| {
+            self.graph().kind(node) == NodeKind::ConsString
+                && edge.is_some_and(|edge| self.graph().edge_kind(edge) == EdgeKind::Property)
+        };
+        let below = way.steps.get(container);
+        if shown.last().is_some_and(is_scope) || below.as_ref().is_some_and(is_text) {
+            shown.extend(below);
         }
         shown
-    }
-
-    /// `sessions (Map) in store.js`, `process._events.uncaughtException[]`.
-    fn held_by(&self, way: &Way) -> String {
-        let graph = self.graph();
-        let text = render(graph, way);
-        let is_part = |node: Node| matches!(graph.kind(node), NodeKind::Array | NodeKind::Hidden);
-        let container = way.steps.iter().rev().map(|&(_, node)| node).find(|&node| !is_part(node));
-        let kind = container.map(|node| (graph.kind(node), graph.raw_name(node)));
-        let suffix = match kind {
-            Some((NodeKind::Object, b"Array")) => "[]".to_owned(),
-            Some((NodeKind::Object, name)) if way.steps.len() == 1 || name == text.as_bytes() => String::new(),
-            Some((NodeKind::Object | NodeKind::Native, _)) => {
-                container.map_or_else(String::new, |node| format!(" ({})", graph.name(node)))
-            }
-            _ => String::new(),
-        };
-        let script = way.script.as_deref().map_or_else(String::new, |script| format!(" in {}", file_name(script)));
-        format!("{text}{suffix}{script}")
     }
 
     fn path_steps(&self, way: &Way) -> Vec<PathStep> {
@@ -256,6 +243,6 @@ fn caution(group: &Group, culprit: &Culprit) -> Option<String> {
             "it also lets objects go, as a cache or a queue does: a third snapshot tells whether it levels off".into(),
         );
     }
-    let sounds_bounded = ["cache", "lru", "memo", "pool"].iter().any(|word| variable.contains(word));
+    let sounds_bounded = ["cache", "lru", "memo"].iter().any(|word| variable.contains(word));
     sounds_bounded.then(|| "by its name this may be a cache that is still filling: a third snapshot tells".into())
 }

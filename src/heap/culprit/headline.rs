@@ -1,5 +1,6 @@
 //! The sentences of a report.
 
+use crate::heap::path::file_name;
 use crate::heap::report::{Culprit, HeapGrowth};
 use crate::units::ByteSize;
 
@@ -34,14 +35,6 @@ pub(super) fn headline(culprit: &Culprit, is_closure: bool) -> String {
 
 fn place(at: &crate::heap::report::Location) -> String {
     format!("{}:{}:{}", file_name(&at.script), at.line, at.column)
-}
-
-/// The last part of a path or URL.
-pub(super) fn file_name(script: &str) -> &str {
-    if script.starts_with("node:") {
-        return script;
-    }
-    script.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(script)
 }
 
 fn signed(bytes: i64) -> String {

@@ -7,16 +7,18 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use crate::heap::graph::{Edge, EdgeKind, Graph, Node, NodeKind, ROOT};
-use crate::heap::retainers::Retainers;
-use crate::heap::scripts::Scripts;
+use super::graph::{Edge, EdgeKind, Graph, Node, NodeKind, ROOT};
+use super::retainers::Retainers;
+use super::scripts::Scripts;
 
 /// A way down from an owner; the first step has no edge.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Way {
-    pub(super) steps: Vec<(Option<Edge>, Node)>,
+pub(crate) struct Way {
+    pub(crate) steps: Vec<(Option<Edge>, Node)>,
+    /// How many steps lead to the holder. Below it, an index is one of many and not part of a name.
+    pub(crate) to_holder: usize,
     /// The script whose variable the way begins with.
-    pub(super) script: Option<String>,
+    pub(crate) script: Option<String>,
 }
 
 /// Most nodes to look at on the way up; a heap has far fewer between a container and its variable.
@@ -24,10 +26,10 @@ const MOST_VISITED: usize = 20_000;
 
 /// Finds owners.
 #[derive(Debug)]
-pub(super) struct Owners<'a> {
-    pub(super) graph: &'a Graph,
-    pub(super) scripts: &'a Scripts,
-    pub(super) retainers: &'a Retainers,
+pub(crate) struct Owners<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) scripts: &'a Scripts,
+    pub(crate) retainers: &'a Retainers,
 }
 
 /// What a search knows of a node: the cheapest way down from it.
@@ -45,7 +47,7 @@ enum Stop {
 
 impl Owners<'_> {
     /// The most telling way down to `node`.
-    pub(super) fn way_to(&self, node: Node) -> Way {
+    pub(crate) fn way_to(&self, node: Node) -> Way {
         if matches!(Owner::of(self.graph, node), Owner::Process | Owner::Global | Owner::Scope) {
             return self.way_down(&HashMap::new(), node);
         }
@@ -88,7 +90,7 @@ impl Owners<'_> {
             at = next;
         }
         let script = self.script_of(owner).map(str::to_owned);
-        Way { steps, script }
+        Way { to_holder: steps.len(), steps, script }
     }
 
     fn edge_cost(&self, from: Node, edge: Edge) -> u32 {
@@ -140,7 +142,7 @@ impl Owners<'_> {
     }
 
     /// The function that is alone in using the scope that `node` is a variable of.
-    pub(super) fn only_closure_beside(&self, node: Node) -> Option<Node> {
+    pub(crate) fn only_closure_beside(&self, node: Node) -> Option<Node> {
         let mut scopes = self.retainers.of(self.graph, node).map(|(from, _)| from);
         let scope = scopes.find(|&from| Owner::of(self.graph, from) == Owner::Scope)?;
         let mut closures = self.retainers.of(self.graph, scope).filter(|&(from, edge)| {
@@ -166,7 +168,7 @@ fn is_prototype(name: &[u8]) -> bool {
 
 /// What a way can begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
+pub(crate) enum Owner {
     Process,
     Global,
     /// The variables of a function or a script.
@@ -177,7 +179,7 @@ pub(super) enum Owner {
 }
 
 impl Owner {
-    pub(super) fn of(graph: &Graph, node: Node) -> Self {
+    pub(crate) fn of(graph: &Graph, node: Node) -> Self {
         let name = graph.raw_name(node);
         match graph.kind(node) {
             NodeKind::Closure => Self::Function,
@@ -198,15 +200,38 @@ fn is_scope_name(name: &[u8]) -> bool {
 const MOST_NAMES: usize = 64;
 
 /// The name of an edge, unless it is the key of a dictionary: keys are what users sent.
-pub(super) fn edge_name(graph: &Graph, from: Node, edge: Edge) -> String {
+pub(crate) fn edge_name(graph: &Graph, from: Node, edge: Edge) -> String {
     let is_key = graph.edge_kind(edge) == EdgeKind::Property
         && graph.raw_name(from) == b"Object"
         && graph.edge_range(from).len() > MOST_NAMES;
     if is_key { "*".to_owned() } else { graph.edge_name(edge).into_owned() }
 }
 
+/// Writes a way with the class of what it leads to and the script that it begins in: `sessions (Map) in store.js`.
+pub(crate) fn held_by(graph: &Graph, way: &Way) -> String {
+    let text = render(graph, way);
+    let is_part = |node: Node| matches!(graph.kind(node), NodeKind::Array | NodeKind::Hidden);
+    let container = way.steps.iter().rev().map(|&(_, node)| node).find(|&node| !is_part(node));
+    let suffix = match container.map(|node| (graph.kind(node), graph.name(node))) {
+        Some((NodeKind::Object, name)) if name == "Array" => "[]".to_owned(),
+        Some((NodeKind::Object, name)) if way.steps.len() == 1 || name == text => String::new(),
+        Some((NodeKind::Object | NodeKind::Native, name)) => format!(" ({name})"),
+        _ => String::new(),
+    };
+    let script = way.script.as_deref().map_or_else(String::new, |script| format!(" in {}", file_name(script)));
+    format!("{text}{suffix}{script}")
+}
+
+/// The last part of a path or URL.
+pub(crate) fn file_name(script: &str) -> &str {
+    if script.starts_with("node:") {
+        return script;
+    }
+    script.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(script)
+}
+
 /// Writes a way as code would, without the engine's own steps.
-pub(super) fn render(graph: &Graph, way: &Way) -> String {
+pub(crate) fn render(graph: &Graph, way: &Way) -> String {
     let Some(&(_, owner)) = way.steps.first() else { return String::new() };
     let mut text = match Owner::of(graph, owner) {
         Owner::Process => "process".to_owned(),
@@ -218,14 +243,16 @@ pub(super) fn render(graph: &Graph, way: &Way) -> String {
         Owner::Other if owner == ROOT => "(root)".to_owned(),
         Owner::Other => graph.name(owner).into_owned(),
     };
-    for pair in way.steps.windows(2) {
+    for (at, pair) in way.steps.windows(2).enumerate() {
         let [(_, from), (Some(edge), _)] = *pair else { continue };
+        let is_one_of_many = at + 1 >= way.to_holder;
         let name = edge_name(graph, from, edge);
         match graph.edge_kind(edge) {
             EdgeKind::Context if text.is_empty() => text = name,
             EdgeKind::Context => text = format!("{text} > {name}"),
             EdgeKind::Property | EdgeKind::Shortcut if is_identifier(&name) => text = format!("{text}.{name}"),
             EdgeKind::Property | EdgeKind::Shortcut => text = format!("{text}[{name:?}]"),
+            EdgeKind::Element if is_one_of_many => text += "[*]",
             EdgeKind::Element => text = format!("{text}[{name}]"),
             EdgeKind::Internal if graph.kind(from) == NodeKind::Array => text += "[*]",
             EdgeKind::Internal | EdgeKind::Hidden | EdgeKind::Weak | EdgeKind::Other => {}
@@ -240,7 +267,7 @@ fn is_identifier(name: &str) -> bool {
 }
 
 /// The name of a closure for a reader.
-pub(super) fn function_name(graph: &Graph, closure: Node) -> String {
+pub(crate) fn function_name(graph: &Graph, closure: Node) -> String {
     let name = graph.name(closure);
     if name.is_empty() { "anonymous function".to_owned() } else { name.into_owned() }
 }
