@@ -274,6 +274,8 @@ impl fmt::Display for ShownUrl {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check(header: &str, expected: Option<u64>) {
@@ -299,6 +301,19 @@ mod tests {
     }
 
     #[test]
+    fn shown_urls_keep_no_secret() {
+        for (url, shown, origin) in [
+            ("https://user:word@host:8443/a/b?key=1#top", "https://host:8443/a/b", "https://host:8443"),
+            ("http://127.0.0.1:3000", "http://127.0.0.1:3000/", "http://127.0.0.1:3000"),
+            ("http://[::1]/x", "http://[::1]/x", "http://[::1]"),
+        ] {
+            let url: Url = url.parse().expect("a URL");
+            assert_eq!(ShownUrl::of(&url).to_string(), shown);
+            assert_eq!(ShownUrl::origin(&url).to_string(), origin);
+        }
+    }
+
+    #[test]
     fn excerpts_are_one_line_that_cannot_deceive() {
         for (text, longest, shown) in [
             ("  plain  text\r\n\tin lines ", 40, "plain text in lines"),
@@ -310,6 +325,16 @@ mod tests {
             ("", 8, ""),
         ] {
             assert_eq!(excerpt(text, longest), shown);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_gives_a_short_printable_excerpt(text in any::<String>(), longest in 0_usize..50) {
+            let shown = excerpt(&text, longest);
+            prop_assert!(shown.chars().count() <= longest + 1, "the ellipsis comes on top");
+            prop_assert!(!shown.chars().any(char::is_control));
+            prop_assert_eq!(excerpt(&shown, longest + 1), shown.clone(), "a second time changes nothing");
         }
     }
 

@@ -77,6 +77,8 @@ const fn is_state(news: &News) -> bool {
             | News::TargetDown { .. }
             | News::TargetUp { .. }
             | News::Gauge { .. }
+            | News::GaugeGrows { .. }
+            | News::GaugeSteady { .. }
             | News::Trouble { .. }
             | News::Test { .. }
     )
@@ -133,6 +135,7 @@ const fn alert_name(news: &News) -> &'static str {
         News::SnapshotSkipped { .. } => "SnapshotSkipped",
         News::SnapshotFailed { .. } => "SnapshotFailed",
         News::Gauge { .. } => "GaugeOverMaximum",
+        News::GaugeGrows { .. } | News::GaugeSteady { .. } => "GaugeGrowth",
         News::Misconfigured { .. } => "TargetMisconfigured",
         // What it closes is not sent again from now on, and so runs out.
         News::NoLongerWatched { .. } => "TargetNoLongerWatched",
@@ -144,7 +147,9 @@ const fn alert_name(news: &News) -> &'static str {
 /// What tells two incidents of one target with one alert name apart.
 fn rule(news: &News) -> String {
     match news {
-        News::Gauge { gauge, .. } => line(gauge, LONGEST),
+        News::Gauge { gauge, .. } | News::GaugeGrows { gauge, .. } | News::GaugeSteady { gauge, .. } => {
+            line(gauge, LONGEST)
+        }
         News::Trouble { subject, .. } => line(subject, LONGEST),
         _ => "heap-growth".to_owned(),
     }

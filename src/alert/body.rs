@@ -129,6 +129,14 @@ fn facts(news: &News) -> Map<String, Value> {
         News::Gauge { gauge, value, maximum, exceeded } => {
             json!({ "gauge": { "name": gauge, "value": value, "maximum": maximum, "exceeded": exceeded } })
         }
+        News::GaugeGrows { gauge, growth } => json!({ "gauge": {
+            "name": gauge,
+            "slope_per_hour": growth.slope_per_hour,
+            "from": growth.from,
+            "to": growth.to,
+            "since": growth.since.to_string(),
+        } }),
+        News::GaugeSteady { gauge, value } => json!({ "gauge": { "name": gauge, "value": value } }),
         News::Trouble { subject, why, .. } => json!({ "trouble": { "subject": subject, "why": why } }),
         News::AnalysisFailed { why } | News::Misconfigured { why } => json!({ "why": why }),
         News::NoLongerWatched { .. } | News::Test { .. } => json!({}),

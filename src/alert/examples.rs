@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::alert::message::{Alert, Culprit, Leak, News, Severity, Status, StoredSnapshot};
+use crate::alert::message::{Alert, Culprit, GaugeGrowth, Leak, News, Severity, Status, StoredSnapshot};
 use crate::clock::Timestamp;
 use crate::leak::event::{PairPart, Resolution, RestartCause};
 use crate::leak::verdict::{Growth, Reason};
@@ -28,6 +28,9 @@ pub(crate) fn alert(news: News) -> Alert {
         News::TargetDown { .. }
             | News::TargetUp { .. }
             | News::Gauge { .. }
+            | News::GaugeGrows { .. }
+            | News::GaugeSteady { .. }
+            | News::NoLongerWatched { .. }
             | News::Trouble { .. }
             | News::Test { .. }
             | News::Misconfigured { .. }
@@ -73,6 +76,10 @@ pub(crate) fn growth() -> Growth {
         limit_bytes: Some(512 << 20),
         limit_in_seconds: Some(22_824.0),
     }
+}
+
+pub(crate) fn gauge_growth() -> GaugeGrowth {
+    GaugeGrowth { slope_per_hour: 120.0, from: 11.0, to: 1204.0, since: NOW.minus(Duration::from_hours(10)) }
 }
 
 pub(crate) fn snapshot(part: PairPart) -> StoredSnapshot {
@@ -149,6 +156,9 @@ pub(crate) fn all() -> Vec<Alert> {
         },
         News::SnapshotFailed { part: PairPart::Second, why: text("the target died meanwhile"), disarmed: true },
         News::Gauge { gauge: text("listeners"), value: 1204.0, maximum: 100.0, exceeded: true },
+        News::GaugeGrows { gauge: text("listeners"), growth: gauge_growth() },
+        News::GaugeSteady { gauge: text("listeners"), value: 1204.0 },
+        News::NoLongerWatched { incident: text("heapwatch/checkout-api/down") },
         News::Misconfigured { why: text("several processes answer behind this URL: pids 17 and 23 alternate") },
         News::Trouble { subject: text("channel ops"), why: text("410 Gone"), status: Status::Firing },
         News::Test { status: Status::Firing },

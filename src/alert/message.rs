@@ -145,6 +145,20 @@ pub enum News {
         /// Over the maximum now.
         exceeded: bool,
     },
+    /// A watched number grows steadily, by the same gates as memory.
+    GaugeGrows {
+        /// Its name in the configuration.
+        gauge: String,
+        /// How it grows.
+        growth: GaugeGrowth,
+    },
+    /// A watched number that grew has levelled off or started anew.
+    GaugeSteady {
+        /// Its name in the configuration.
+        gauge: String,
+        /// Its floor now.
+        value: f64,
+    },
     /// The target cannot be judged as configured.
     Misconfigured {
         /// What is wrong and what would be right.
@@ -186,10 +200,15 @@ impl Alert {
     /// Where this alert stands in its incident. Whatever is told of an open episode is `Firing`.
     pub fn status(&self) -> Status {
         match &self.news {
-            News::LeakConfirmed(_) | News::LeakReminder(_) | News::StillLeaking(_) | News::TargetDown { .. } => {
-                Status::Firing
-            }
-            News::LeakResolved { .. } | News::TargetUp { .. } | News::NoLongerWatched { .. } => Status::Resolved,
+            News::LeakConfirmed(_)
+            | News::LeakReminder(_)
+            | News::StillLeaking(_)
+            | News::TargetDown { .. }
+            | News::GaugeGrows { .. } => Status::Firing,
+            News::LeakResolved { .. }
+            | News::TargetUp { .. }
+            | News::GaugeSteady { .. }
+            | News::NoLongerWatched { .. } => Status::Resolved,
             News::Gauge { exceeded, .. } => match exceeded {
                 true => Status::Firing,
                 false => Status::Resolved,
@@ -211,7 +230,7 @@ impl Alert {
     /// Whether this alert begins an incident, so that a resolve right behind it leaves nothing to tell.
     pub fn opens(&self) -> bool {
         match &self.news {
-            News::LeakConfirmed(_) | News::TargetDown { .. } => true,
+            News::LeakConfirmed(_) | News::TargetDown { .. } | News::GaugeGrows { .. } => true,
             News::Gauge { .. } | News::Trouble { .. } | News::Test { .. } => self.status() == Status::Firing,
             _ => false,
         }
@@ -230,6 +249,9 @@ impl Alert {
         match &self.news {
             News::TargetDown { .. } | News::TargetUp { .. } => format!("heapwatch/{target}/down"),
             News::Gauge { gauge, .. } => format!("heapwatch/{target}/gauge/{gauge}"),
+            News::GaugeGrows { gauge, .. } | News::GaugeSteady { gauge, .. } => {
+                format!("heapwatch/{target}/gauge_growth/{gauge}")
+            }
             News::Trouble { subject, status: Status::Firing | Status::Resolved, .. } => {
                 format!("heapwatch/{target}/trouble/{subject}")
             }
@@ -257,6 +279,8 @@ impl News {
             Self::SnapshotSkipped { .. } => "snapshot_skipped",
             Self::SnapshotFailed { .. } => "snapshot_failed",
             Self::Gauge { .. } => "gauge",
+            Self::GaugeGrows { .. } => "gauge_grows",
+            Self::GaugeSteady { .. } => "gauge_steady",
             Self::Misconfigured { .. } => "misconfigured",
             Self::NoLongerWatched { .. } => "no_longer_watched",
             Self::Trouble { .. } => "trouble",
@@ -281,6 +305,8 @@ impl News {
             Self::SnapshotSkipped { .. } => "snapshot.skipped",
             Self::SnapshotFailed { .. } => "snapshot.failed",
             Self::Gauge { .. } => "gauge.changed",
+            Self::GaugeGrows { .. } => "gauge.growth.detected",
+            Self::GaugeSteady { .. } => "gauge.growth.resolved",
             Self::Misconfigured { .. } => "target.misconfigured",
             Self::NoLongerWatched { .. } => "target.removed",
             Self::Trouble { .. } => "heapwatch.trouble",
@@ -316,6 +342,19 @@ pub struct Leak {
     pub missing_snapshots: Vec<String>,
     /// What the comparison of the pair blames, most guilty first.
     pub culprits: Vec<Culprit>,
+}
+
+/// The growth of a watched number, in its own unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GaugeGrowth {
+    /// An hour.
+    pub slope_per_hour: f64,
+    /// Its floor at the start of the growth.
+    pub from: f64,
+    /// Its floor now.
+    pub to: f64,
+    /// Start of the growth.
+    pub since: Timestamp,
 }
 
 /// A snapshot on disk.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use self::episode::Episode;
 pub use self::fact::Fact;
 pub use self::id::{test, trouble};
-use crate::alert::message::{Alert, Culprit, Leak, News, Severity, StoredSnapshot};
+use crate::alert::message::{Alert, Culprit, GaugeGrowth, Leak, News, Severity, StoredSnapshot};
 use crate::clock::Timestamp;
 use crate::leak::event::{Change, LeakEvent, PairPart, Resolution, RestartCause};
 use crate::leak::verdict::{Growth, Reason, Verdict};
@@ -42,12 +42,14 @@ pub struct TargetAlerts {
     is_down: bool,
     /// Gauges over their maximum.
     exceeded: BTreeSet<String>,
+    /// Gauges that grow steadily.
+    growing: BTreeSet<String>,
 }
 
 impl TargetAlerts {
     /// Nothing has been said of this target yet.
     pub fn new(target: TargetName, labels: Labels) -> Self {
-        Self { target, labels, episode: None, is_down: false, exceeded: BTreeSet::new() }
+        Self { target, labels, episode: None, is_down: false, exceeded: BTreeSet::new(), growing: BTreeSet::new() }
     }
 
     /// Labels from a changed configuration; they show from the next alert on.
@@ -67,7 +69,7 @@ impl TargetAlerts {
             Fact::Detector { event, refusals } => self.on_change(event, refusals, options),
             Fact::Down { at, why, failed_polls } => self.on_down(at, why, failed_polls),
             Fact::Up { at, down } => self.on_up(at, down),
-            Fact::Stored { at, snapshot } => Some(self.on_stored(at, snapshot)),
+            Fact::Stored(snapshot) => Some(self.on_stored(snapshot)),
             Fact::Skipped { at, part, refusals, advice } => self.on_skipped(at, part, refusals, advice),
             Fact::Failed { at, part, why, disarmed } => Some(self.on_failed(at, part, why, disarmed)),
             Fact::Analysed { at, culprits } => self.on_analysed(at, culprits),
@@ -95,6 +97,11 @@ impl TargetAlerts {
             }
             Change::GaugeExceeded { gauge, value, maximum } => self.on_gauge(at, gauge, value, maximum, true),
             Change::GaugeRecovered { gauge, value, maximum } => self.on_gauge(at, gauge, value, maximum, false),
+            Change::GaugeGrows { gauge, slope_per_hour, from, to, since } => {
+                let growth = GaugeGrowth { slope_per_hour, from, to, since };
+                self.on_gauge_grows(at, gauge, growth)
+            }
+            Change::GaugeSteady { gauge, value } => self.on_gauge_steady(at, gauge, value),
             Change::SeveralProcesses { evidence } => {
                 let why = format!("several processes answer behind this URL ({evidence}); list them as targets each");
                 Some(self.alone(at, Severity::Warning, News::Misconfigured { why }))
@@ -161,6 +168,16 @@ impl TargetAlerts {
         is_news.then(alert)
     }
 
+    fn on_gauge_grows(&mut self, at: Timestamp, gauge: String, growth: GaugeGrowth) -> Option<Alert> {
+        let is_news = self.growing.insert(gauge.clone());
+        is_news.then(|| self.alone(at, Severity::Warning, News::GaugeGrows { gauge, growth }))
+    }
+
+    fn on_gauge_steady(&mut self, at: Timestamp, gauge: String, value: f64) -> Option<Alert> {
+        let is_news = self.growing.remove(&gauge);
+        is_news.then(|| self.alone(at, Severity::Warning, News::GaugeSteady { gauge, value }))
+    }
+
     fn on_down(&mut self, at: Timestamp, why: String, failed_polls: u32) -> Option<Alert> {
         let is_news = !std::mem::replace(&mut self.is_down, true);
         is_news.then(|| self.alone(at, Severity::Warning, News::TargetDown { why, failed_polls }))
@@ -171,7 +188,9 @@ impl TargetAlerts {
         is_news.then(|| self.alone(at, Severity::Warning, News::TargetUp { down_seconds: down.as_secs_f64() }))
     }
 
-    fn on_stored(&mut self, at: Timestamp, snapshot: StoredSnapshot) -> Alert {
+    fn on_stored(&mut self, snapshot: StoredSnapshot) -> Alert {
+        let took = Duration::try_from_secs_f64(snapshot.seconds).unwrap_or_default();
+        let at = snapshot.at.plus(took);
         if let Some(episode) = &mut self.episode {
             episode.on_stored(snapshot.clone());
         }
@@ -225,8 +244,9 @@ impl TargetAlerts {
         let severity = episode.as_ref().map_or(Severity::Warning, |episode| episode.severity);
         let leak = episode.map(|episode| format!("heapwatch/{target}/leak/{}", episode.id));
         let down = self.is_down.then(|| format!("heapwatch/{target}/down"));
-        let gauges = self.exceeded.iter().map(|gauge| format!("heapwatch/{target}/gauge/{gauge}"));
-        let open: Vec<String> = leak.into_iter().chain(down).chain(gauges).collect();
+        let exceeded = self.exceeded.iter().map(|gauge| format!("heapwatch/{target}/gauge/{gauge}"));
+        let growing = self.growing.iter().map(|gauge| format!("heapwatch/{target}/gauge_growth/{gauge}"));
+        let open: Vec<String> = leak.into_iter().chain(down).chain(exceeded).chain(growing).collect();
         let close = |incident| self.alone(at, severity, News::NoLongerWatched { incident });
         open.into_iter().map(close).collect()
     }

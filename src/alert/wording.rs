@@ -42,6 +42,10 @@ pub fn headline(alert: &Alert) -> String {
             format!("{gauge} is {value}, over its maximum {maximum}")
         }
         News::Gauge { gauge, value, maximum, .. } => format!("{gauge} is {value}, back under its maximum {maximum}"),
+        News::GaugeGrows { gauge, growth } => {
+            format!("{gauge} grows by {:.1} an hour ({:.0} to {:.0})", growth.slope_per_hour, growth.from, growth.to)
+        }
+        News::GaugeSteady { gauge, value } => format!("{gauge} has stopped growing, at {value:.0}"),
         News::Misconfigured { .. } => "cannot be judged as configured".to_owned(),
         News::NoLongerWatched { .. } => "no longer watched, so its open alert is closed".to_owned(),
         News::Trouble { subject, status: Status::Resolved, .. } => format!("{} works again", line(subject, FRAGMENT)),
@@ -84,7 +88,10 @@ pub fn details(alert: &Alert) -> Vec<String> {
         News::NoLongerWatched { .. } => {
             vec!["It was taken out of the configuration. Whether the trouble is over is not known.".to_owned()]
         }
-        News::TargetUp { .. } | News::Gauge { .. } | News::Test { .. } => Vec::new(),
+        News::GaugeGrows { gauge, growth } => {
+            vec![format!("{} has grown since {}, without levelling off.", line(gauge, FRAGMENT), growth.since)]
+        }
+        News::TargetUp { .. } | News::Gauge { .. } | News::GaugeSteady { .. } | News::Test { .. } => Vec::new(),
     };
     sentences.iter().map(|sentence| line(sentence, SENTENCE)).collect()
 }
@@ -99,7 +106,10 @@ pub fn next_steps(alert: &Alert) -> Vec<String> {
             steps.push(explain());
             steps
         }
-        News::LeakSuspected(_) | News::LeakResolved { .. } | News::Gauge { exceeded: true, .. } => vec![explain()],
+        News::LeakSuspected(_)
+        | News::LeakResolved { .. }
+        | News::GaugeGrows { .. }
+        | News::Gauge { exceeded: true, .. } => vec![explain()],
         News::SnapshotSkipped { advice, .. } => advice.iter().map(|advice| sentence(advice)).collect(),
         News::SnapshotFailed { disarmed: true, .. } => vec![
             format!("Find out whether the capture killed {target} before you allow another one."),

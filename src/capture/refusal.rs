@@ -121,7 +121,7 @@ impl Refusal {
              disk_reserve = {}",
                 options.disk_reserve
             ),
-            Self::Disarmed { .. } => "find out why it died, then rearm it with `heapwatch snapshot --rearm`".into(),
+            Self::Disarmed { .. } => "find out why it died, then `heapwatch rearm` it".into(),
             Self::Budget { .. } => "run `heapwatch snapshot` by hand, or raise daily_budget".into(),
             Self::Cooldown { .. } | Self::Unhealthy { .. } | Self::WarmingUp | Self::GroupBusy | Self::Busy { .. } => {
                 return None;

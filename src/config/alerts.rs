@@ -11,7 +11,7 @@ use super::values::{quoted, show_duration};
 use crate::alert::{outbox, ping, policy};
 
 /// Every kind of news but the test of a channel, which always goes out.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 19] = [
     "leak_suspected",
     "leak_confirmed",
     "leak_reminder",
@@ -26,7 +26,10 @@ const KINDS: [&str; 16] = [
     "snapshot_skipped",
     "snapshot_failed",
     "gauge",
+    "gauge_grows",
+    "gauge_steady",
     "misconfigured",
+    "no_longer_watched",
     "trouble",
 ];
 

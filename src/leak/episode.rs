@@ -38,8 +38,8 @@ enum Stage {
 struct Watching {
     /// Time that was covered by floors, seconds.
     seconds: f64,
-    low: f64,
-    high: f64,
+    /// Lowest and highest floor, once there is one.
+    extremes: Option<(f64, f64)>,
 }
 
 /// Growth in a later life counts as the same leak from this share of its slope.
@@ -84,7 +84,7 @@ impl Episode {
             if !self.is_watching() {
                 self.until = now;
             }
-            self.stage = Stage::Watching(Watching { seconds: 0.0, low: f64::INFINITY, high: f64::NEG_INFINITY });
+            self.stage = Stage::Watching(Watching { seconds: 0.0, extremes: None });
         }
     }
 
@@ -104,11 +104,12 @@ impl Episode {
             }
             Stage::Watching(watching) => {
                 watching.seconds += seconds;
-                watching.low = watching.low.min(floor);
-                watching.high = watching.high.max(floor);
-                let Watching { seconds, low, high } = *watching;
+                let (low, high) = watching.extremes.unwrap_or((floor, floor));
+                let extremes = (low.min(floor), high.max(floor));
+                watching.extremes = Some(extremes);
+                let seconds = watching.seconds;
                 (seconds >= options.verify.as_secs_f64())
-                    .then(|| self.resolution((low, high), seconds, "floors level: fix held"))
+                    .then(|| self.resolution(extremes, seconds, "floors level: fix held"))
             }
         }
     }

@@ -109,12 +109,12 @@ impl GateKind {
 impl Gate {
     /// Passes where `value` is at least `threshold`; NaN loses.
     pub fn at_least(kind: GateKind, value: f64, threshold: f64) -> Self {
-        Self { kind, passed: value >= threshold, value, threshold }
+        Self { kind, passed: value >= threshold, value: shown(value), threshold: shown(threshold) }
     }
 
     /// Passes where `value` is at most `threshold`; NaN loses.
     pub fn at_most(kind: GateKind, value: f64, threshold: f64) -> Self {
-        Self { kind, passed: value <= threshold, value, threshold }
+        Self { kind, passed: value <= threshold, value: shown(value), threshold: shown(threshold) }
     }
 
     /// The gate as a reason of a verdict.
@@ -128,4 +128,9 @@ impl Gate {
             says: self.kind.says(self.passed).to_owned(),
         }
     }
+}
+
+/// A number that JSON can hold: zero for NaN, the largest for infinity.
+fn shown(number: f64) -> f64 {
+    if number.is_nan() { 0.0 } else { number.clamp(f64::MIN, f64::MAX) }
 }

@@ -195,12 +195,14 @@ impl<'a> Run<'a> {
             Gate::at_least(GateKind::Spread, quarters.least_gain(), LEAST_GAIN),
             Gate::at_least(GateKind::Tail, quarters.last_gain(), LAST_GAIN),
             Gate::at_most(GateKind::Step, step, LARGEST_STEP),
-            Gate::at_least(GateKind::Levelling, late / early, if young && early > 0.0 { LEVELLING } else { f64::MIN }),
             self.give_back_gate(fit.slope.min(climb / (span - 1.0)) * (span - 1.0), self.number),
             self.patience_gate(seconds, rise, trial.left),
             self.cycle_gate(start, seconds, rise, quarters.least_gain(), trial.left),
             self.tooth_gate(rise, trial.left),
         ];
+        if young && early > 0.0 {
+            trial.gates.push(Gate::at_least(GateKind::Levelling, late / early, LEVELLING));
+        }
         Some(trial)
     }
 
@@ -264,7 +266,7 @@ impl<'a> Run<'a> {
             to: 0.0,
             since_ms: origin.saturating_add(start_of(start)),
             until_ms: origin.saturating_add(start_of(end)),
-            left: (self.subject.room / slope).max(0.0),
+            left: (self.subject.room / slope).clamp(0.0, f64::MAX),
             valid_ms: origin.saturating_add(start_of(self.floors.len())).saturating_add(part_ms * 3 / 2),
             gates: Vec::new(),
         }

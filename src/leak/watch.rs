@@ -58,7 +58,7 @@ impl Watch {
     /// Takes in a reading; true when a floor was closed by it and so the signal should be judged.
     pub(crate) fn push(&mut self, at_ms: i64, reading: f64) -> usize {
         #[expect(clippy::cast_possible_truncation, reason = "floors are kept in single precision")]
-        let closed = self.floors.push(at_ms, reading as f32);
+        let closed = self.floors.push(at_ms, reading.clamp(-LARGEST, LARGEST) as f32);
         if closed > 0 {
             self.take_out_step();
             self.note_base();
@@ -172,6 +172,9 @@ impl Watch {
         points.iter().map(|(at, floor)| (self.floors.origin_ms().saturating_add(*at), *floor)).collect()
     }
 }
+
+/// Readings beyond this are cut: sums and differences of floors stay finite in single precision.
+const LARGEST: f64 = 1e30;
 
 /// Floors at the start of a watch that say nothing about the level of the process.
 const WARMING_PARTS: i64 = 2;

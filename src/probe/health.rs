@@ -70,9 +70,7 @@ pub enum HealthError {
         hint: String,
     },
     /// Memory figures in an array or under numbers, one element a process.
-    #[error(
-        "lists the memory of {count} of several processes; list each as a target of its own, with a URL that reaches only it"
-    )]
+    #[error("lists memory by process ({count} here): make each a target of its own, with a URL that reaches only it")]
     SeveralProcesses {
         /// Elements with memory figures.
         count: usize,

@@ -49,16 +49,17 @@ impl Prober {
         let body: Bytes = timeout_at(deadline, http::read_capped(response, limit))
             .await
             .map_err(|_| ProbeError::Timeout(Stage::Reading))??;
-        self.may_reuse.store(true, Ordering::Relaxed);
         Ok(health::read(&body, &self.mapping)?)
     }
 
     async fn ask(&self) -> Result<Response, ProbeError> {
         let may_reuse = self.may_reuse.swap(false, Ordering::Relaxed);
-        match self.send().await {
-            Err(ProbeError::Broken(_)) if may_reuse => self.send().await,
-            outcome => outcome,
-        }
+        let response = match self.send().await {
+            Err(ProbeError::Broken(_)) if may_reuse => self.send().await?,
+            outcome => outcome?,
+        };
+        self.may_reuse.store(true, Ordering::Relaxed);
+        Ok(response)
     }
 
     async fn send(&self) -> Result<Response, ProbeError> {

@@ -131,6 +131,11 @@ impl<'c> Reader<'c> {
         history::since(self.connection, target, since)
     }
 
+    /// Targets of which samples are stored, by name.
+    pub fn targets_with_samples(&self) -> Result<Vec<TargetName>, StoreError> {
+        self.all("SELECT DISTINCT target FROM blocks ORDER BY target", [], |row| name(row, 0))
+    }
+
     /// For writing within the same transaction.
     pub(super) fn connection(&self) -> &'c Connection {
         self.connection

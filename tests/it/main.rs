@@ -5,6 +5,7 @@ mod capture;
 mod child;
 mod config;
 mod demo_service;
+mod faults;
 mod heap;
 mod layering;
 mod probe;

@@ -34,12 +34,7 @@ pub enum Fact {
         down: Duration,
     },
     /// A snapshot is stored.
-    Stored {
-        /// When its last byte was on disk.
-        at: Timestamp,
-        /// The snapshot.
-        snapshot: StoredSnapshot,
-    },
+    Stored(StoredSnapshot),
     /// The gate refused a capture.
     Skipped {
         /// When.

@@ -26,7 +26,7 @@ pub(super) fn of_alert(target: &TargetName, episode: Option<&str>, news: &News, 
     let happens_once = matches!(news, News::LeakConfirmed(_) | News::LeakResolved { .. });
     let time = if happens_once { String::new() } else { at.wall_ms().to_string() };
     let detail = match news {
-        News::Gauge { gauge, .. } => gauge.as_str(),
+        News::Gauge { gauge, .. } | News::GaugeGrows { gauge, .. } | News::GaugeSteady { gauge, .. } => gauge.as_str(),
         News::NoLongerWatched { incident } => incident.as_str(),
         News::Trouble { subject, .. } => subject.as_str(),
         News::Test { status } => status.name(),

@@ -311,6 +311,8 @@ mod tests {
         check(&["gc", "major", "count"], Some((Field::MajorGcs, None)));
         check(&["afterGc", "heapUsed"], Some((Field::HeapUsedAfterGc, None)));
         check(&["memory", "limit"], Some((Field::MemoryLimit, None)));
+        check(&["limits", "memory"], Some((Field::MemoryLimit, None)));
+        check(&["memory", "rss"], Some((Field::Rss, None)));
     }
 
     #[test]
