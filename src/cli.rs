@@ -20,6 +20,7 @@ pub mod run;
 pub mod snapshots;
 pub mod sources;
 pub mod status;
+pub mod test_alert;
 
 mod output;
 
@@ -71,6 +72,7 @@ enum Command {
         #[command(flatten)]
         args: gc::GcArgs,
     },
+    TestAlert(test_alert::TestAlertArgs),
     Demo(demo::DemoArgs),
     /// The demo's own leaking service.
     #[command(hide = true)]
@@ -103,6 +105,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             Ok(history::run(&args, &config.load()?.state_directory, &mut stdout().lock())?)
         }
         Command::Gc { config, args } => collect_garbage(&args, &config.load()?),
+        Command::TestAlert(args) => runtime()?.block_on(test_alert::run(args)),
         Command::Demo(args) => demo::run(&args),
         Command::DemoService => Ok(runtime()?.block_on(demo::service::main(|name| std::env::var(name).ok()))?),
     }

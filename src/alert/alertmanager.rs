@@ -37,6 +37,8 @@ pub fn alerts(alert: &Alert, origin: &Origin, resend: Duration, now: Timestamp) 
         annotations["culprit"] = line(&culprit.headline, LONGEST).into();
     }
     let (starts, ends) = times(alert, resend, now);
+    // A clock that was set back in the meantime must not make an end before the start, which is refused for good.
+    let starts = if starts.wall_ms() > ends.wall_ms() { ends } else { starts };
     let mut item = json!({
         "labels": labels(alert),
         "annotations": annotations,
@@ -194,6 +196,15 @@ mod tests {
         assert_eq!(one(&over, after(60))["endsAt"], "2026-11-22T10:24:31Z");
         assert_eq!(resend_after(&over, RESEND, after(299)), Some(RESEND));
         assert_eq!(resend_after(&over, RESEND, after(300)), None);
+    }
+
+    #[test]
+    fn a_clock_set_back_makes_no_end_before_the_start() {
+        let item = one(&alert(News::LeakConfirmed(leak())), NOW.minus(Duration::from_hours(3)));
+        assert_eq!(
+            (&item["startsAt"], &item["endsAt"]),
+            (&json!("2026-11-22T07:28:31Z"), &json!("2026-11-22T07:28:31Z"))
+        );
     }
 
     #[test]

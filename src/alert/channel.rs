@@ -212,6 +212,14 @@ impl fmt::Debug for RoutingKey {
     }
 }
 
+impl Origin {
+    /// Named after the host, which tells one heapwatch from another.
+    pub fn of_this_host() -> Self {
+        let instance = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Self { instance, url: None }
+    }
+}
+
 impl Default for Origin {
     fn default() -> Self {
         Self { instance: "heapwatch".to_owned(), url: None }

@@ -106,10 +106,7 @@ impl TargetAlerts {
                 let why = format!("several processes answer behind this URL ({evidence}); list them as targets each");
                 Some(self.alone(at, Severity::Warning, News::Misconfigured { why }))
             }
-            Change::LeakSuspected { .. }
-            | Change::SnapshotDue { .. }
-            | Change::GaugeGrows { .. }
-            | Change::GaugeSteady { .. } => None,
+            Change::LeakSuspected { .. } | Change::SnapshotDue { .. } => None,
         }
     }
 

@@ -5,4 +5,5 @@ pub(crate) mod daemon;
 pub(crate) mod faulty;
 pub(crate) mod node;
 pub(crate) mod polling;
+pub(crate) mod receiver;
 pub(crate) mod v8;

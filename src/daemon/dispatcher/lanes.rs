@@ -27,7 +27,7 @@ impl Lane {
     pub(super) fn open(channel: Channel, options: outbox::Options, left: &[Letter]) -> Result<Self, SetupError> {
         let entries = left.iter().filter_map(read_letter).collect();
         let outbox = Outbox::new(&channel.name, options.for_kind(&channel.kind), entries);
-        let sender = Arc::new(Sender::new(channel, origin())?);
+        let sender = Arc::new(Sender::new(channel, Origin::of_this_host())?);
         Ok(Self { sender, outbox })
     }
 
@@ -108,12 +108,6 @@ impl Attempt {
         let tried = self.sender.send(&entry.alert, &delivery).await;
         Event::Delivered { channel: entry.channel, entry: entry.id, tried }
     }
-}
-
-/// Who sends: the host's name tells one heapwatch from another.
-fn origin() -> Origin {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Origin { instance: host, url: None }
 }
 
 fn write_letter(entry: &Entry) -> Letter {

@@ -1,0 +1,162 @@
+//! Outbox, sender and a receiver in trouble together: hours of outage in moments, because the outbox takes its time as
+//! an argument.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use heapwatch::alert::channel::Sender;
+use heapwatch::alert::message::Alert;
+use heapwatch::alert::outbox::{EntryState, Health, Next, Options, Outbox, Outcome};
+use heapwatch::clock::Timestamp;
+
+use super::story::{NOW, gauge, sender_with_timeout, story, webhook};
+use crate::support::receiver::{Answer, Receiver};
+
+/// One channel with its queue, its sender, and a clock that jumps to when something is due.
+struct Channel {
+    outbox: Outbox,
+    sender: Sender,
+    now: Timestamp,
+    random: fastrand::Rng,
+    ends: BTreeMap<String, EntryState>,
+    health: Vec<Health>,
+}
+
+impl Channel {
+    fn to(receiver: &Receiver, seed: u64) -> Self {
+        let sender = sender_with_timeout(webhook(receiver.url("/hook")), Duration::from_millis(150));
+        Self {
+            outbox: Outbox::new("ops", Options::default(), Vec::new()),
+            sender,
+            now: NOW,
+            random: fastrand::Rng::with_seed(seed),
+            ends: BTreeMap::new(),
+            health: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, alert: Alert) {
+        let written = self.outbox.push(alert, self.now);
+        self.ends.extend(written.into_iter().map(|entry| (entry.id, entry.state)));
+    }
+
+    /// Delivers until nothing is due before `end`.
+    async fn run_until(&mut self, end: Timestamp) {
+        loop {
+            match self.outbox.next(self.now) {
+                Next::Send(attempt) => {
+                    let sent = self.sender.send(&attempt.entry.alert, &attempt.delivery).await;
+                    let outcome = match sent {
+                        Ok(receipt) => Outcome::Taken(receipt),
+                        Err(problem) => {
+                            Outcome::Failed { disposition: problem.disposition(), why: problem.to_string() }
+                        }
+                    };
+                    let settled = self.outbox.settle(&attempt.entry.id, outcome, self.now, self.random.f64());
+                    self.ends.extend(settled.write.into_iter().map(|entry| (entry.id, entry.state)));
+                    self.health.extend(settled.health);
+                }
+                Next::Wait(until) if until.is_before(end) => self.now = until,
+                Next::Wait(_) | Next::Idle => break,
+            }
+        }
+        self.now = end;
+    }
+}
+
+fn hours(count: u64) -> Timestamp {
+    NOW.plus(Duration::from_hours(count))
+}
+
+/// The ids that were taken, in order.
+fn taken(receiver: &Receiver) -> Vec<String> {
+    receiver.taken().iter().map(|request| request.header("webhook-id").unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_receiver_in_every_kind_of_trouble_gets_everything_once_and_in_order() {
+    let seed = 20_261_122;
+    eprintln!("seed {seed}");
+    let receiver = Receiver::willing().await;
+    let mut random = fastrand::Rng::with_seed(seed);
+    receiver.script((0..150).map(|_| match random.u8(0..10) {
+        0..3 => Answer::status(429).with_header("retry-after", random.u32(0..300).to_string()),
+        3..6 => Answer::status(500),
+        6..8 => Answer::Cut,
+        8 => Answer::status(204),
+        _ => Answer::status(404),
+    }));
+    let mut channel = Channel::to(&receiver, seed);
+    let stories: Vec<Vec<Alert>> = ["api", "worker", "mail"].into_iter().map(story).collect();
+    for position in 0..stories[0].len() {
+        for story in &stories {
+            channel.push(story[position].clone());
+        }
+        channel.run_until(channel.now.plus(Duration::from_secs(random.u64(0..900)))).await;
+    }
+    channel.run_until(hours(23)).await;
+    let taken = taken(&receiver);
+    for story in &stories {
+        for alert in story {
+            let count = taken.iter().filter(|id| **id == alert.id).count();
+            let was_collapsed = matches!(channel.ends[&alert.id], EntryState::Collapsed { .. });
+            assert_eq!(count, usize::from(!was_collapsed), "{} {:?}", alert.news.kind(), channel.ends[&alert.id]);
+        }
+        let positions = |alert: &Alert| taken.iter().position(|id| *id == alert.id);
+        for incident in story.iter().map(Alert::incident) {
+            let order: Vec<_> = story.iter().filter(|a| a.incident() == incident).filter_map(positions).collect();
+            assert!(order.is_sorted(), "{incident}: {order:?}");
+        }
+    }
+    assert_eq!(channel.outbox.waiting().count(), 0);
+}
+
+#[tokio::test]
+async fn after_hours_of_outage_what_is_over_is_not_told_and_what_is_open_is() {
+    let receiver = Receiver::start(|_| Answer::status(503)).await;
+    let mut channel = Channel::to(&receiver, 1);
+    channel.push(gauge("over", true));
+    channel.push(gauge("open", true));
+    channel.run_until(hours(3)).await;
+    let attempts = receiver.received().len();
+    assert!((20..200).contains(&attempts), "{attempts} attempts in three hours");
+    channel.push(gauge("over", false));
+    receiver.script([Answer::status(204)]);
+    channel.run_until(hours(4)).await;
+    assert_eq!(taken(&receiver), ["hw_open_true"]);
+    assert!(matches!(channel.ends["hw_over_false"], EntryState::Collapsed { .. }));
+}
+
+#[tokio::test]
+async fn what_stays_undeliverable_is_a_dead_letter_in_the_end() {
+    let receiver = Receiver::start(|_| Answer::Cut).await;
+    let mut channel = Channel::to(&receiver, 1);
+    channel.push(gauge("lost", true));
+    channel.run_until(hours(25)).await;
+    let dead = channel.outbox.expire(channel.now);
+    let EntryState::DeadLetter { why, .. } = &dead[0].state else { panic!("{dead:?}") };
+    assert!(why.starts_with("not delivered in time; last: lost the connection to http://127.0.0.1:"), "{why}");
+}
+
+#[tokio::test]
+async fn a_hanging_receiver_holds_each_attempt_to_its_deadline() {
+    let receiver = Receiver::willing().await;
+    receiver.script([Answer::Hang, Answer::Hang]);
+    let mut channel = Channel::to(&receiver, 1);
+    channel.push(gauge("slow", true));
+    channel.run_until(hours(1)).await;
+    assert_eq!(receiver.received().len(), 3);
+    assert_eq!(taken(&receiver), ["hw_slow_true"]);
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_gone_breaks_its_channel_and_is_left_alone() {
+    let receiver = Receiver::start(|_| Answer::status(410)).await;
+    let mut channel = Channel::to(&receiver, 1);
+    channel.push(gauge("a", true));
+    channel.push(gauge("b", true));
+    channel.run_until(hours(12)).await;
+    assert_eq!(receiver.received().len(), 1);
+    assert!(matches!(channel.health.as_slice(), [Health::Broke { .. }]), "{:?}", channel.health);
+    assert_eq!(channel.outbox.waiting().count(), 2, "what is owed is kept");
+}
