@@ -8,7 +8,7 @@ pub mod alertmanager;
 pub mod body;
 pub mod channel;
 #[cfg(test)]
-mod examples;
+pub(crate) mod examples;
 pub mod message;
 pub mod outbox;
 pub mod pagerduty;

@@ -64,7 +64,7 @@ fn counted(count: usize, thing: &str) -> String {
 fn describe(target: &Target) -> String {
     let limit = match target.leak.memory_limit {
         Some(limit) => format!("limit {limit}"),
-        None => "limit as it says itself".to_owned(),
+        None => "the limit that it reports itself".to_owned(),
     };
     let snapshots = match &target.capture {
         Some(capture) => format!("snapshots from {} with {}", capture.url.path(), proof(&capture.credentials)),

@@ -83,3 +83,15 @@ fn unknown_kind(text: &str) -> String {
         None => format!("has {} in it; known are {}", quoted(text), KINDS.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::examples;
+
+    #[test]
+    fn every_kind_of_news_can_be_chosen() {
+        let kinds: BTreeSet<&str> = examples::all().iter().map(|alert| alert.news.kind()).collect();
+        assert_eq!(kinds, KINDS.into_iter().chain(["test"]).collect());
+    }
+}
