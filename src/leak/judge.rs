@@ -86,6 +86,9 @@ const LARGEST_STEP: f64 = 0.5;
 const LEVELLING: f64 = 0.75;
 /// The rise as a multiple of the largest give-back: a tooth and a step on top of it reach 1.4.
 const GIVE_BACK: f64 = 1.4;
+const GIVE_BACK_LEAST: f64 = 1.15;
+const GIVE_BACK_BASE: f64 = 1.0;
+const GIVE_BACK_PER_HOUR: f64 = 0.15;
 /// Traffic that has changed by this share over the window explains growth, or rules it out as an explanation.
 const TRAFFIC_CHANGE: f64 = 0.15;
 
@@ -201,7 +204,7 @@ impl<'a> Run<'a> {
             Gate::at_least(GateKind::Spread, quarters.least_gain(), LEAST_GAIN),
             Gate::at_least(GateKind::Tail, quarters.last_gain(), LAST_GAIN),
             Gate::at_most(GateKind::Step, step, LARGEST_STEP),
-            self.give_back_gate(fit.slope.min(climb / (span - 1.0)) * (span - 1.0), self.number),
+            self.give_back_gate((fit.slope * (span - 1.0)).min(climb), self.number, trial.left),
             self.patience_gate(seconds, rise, trial.left),
             self.cycle_gate(start, seconds, rise, quarters.least_gain(), trial.left),
             self.tooth_gate(rise, trial.left),
@@ -251,7 +254,7 @@ impl<'a> Run<'a> {
             Gate::at_most(GateKind::Step, step, (TROUGH_STEP * even_step).max(TROUGH_STEP_LEAST)),
             Gate::at_least(GateKind::Levelling, late / early, LEVELLING),
             // Teeth are what troughs look under; only what comes back on coarser scales is left to fear.
-            self.give_back_gate(rise, self.number + 2),
+            self.give_back_gate(rise, self.number + 2, trial.left),
             self.patience_gate(seconds, rise, trial.left),
             self.trough_cycle_gate(rise, trial.left),
         ];
@@ -287,8 +290,9 @@ impl<'a> Run<'a> {
         gate
     }
 
-    fn give_back_gate(&self, climb: f64, scale: usize) -> Gate {
-        Gate::at_least(GateKind::GiveBack, climb, GIVE_BACK * self.subject.floors.give_back_from(scale))
+    fn give_back_gate(&self, climb: f64, scale: usize, left: f64) -> Gate {
+        let factor = (GIVE_BACK_BASE + GIVE_BACK_PER_HOUR * left / self.hours(1.0)).clamp(GIVE_BACK_LEAST, GIVE_BACK);
+        Gate::at_least(GateKind::GiveBack, climb, factor * self.subject.floors.give_back_from(scale))
     }
 
     /// The window must cover a share of the time left, but not more than half a day of plain growth.
@@ -311,7 +315,12 @@ impl<'a> Run<'a> {
             _ if known => CYCLE_KNOWN,
             _ => (CYCLE_BASE + CYCLE_PER_HOUR * left / self.hours(1.0)).clamp(CYCLE_LEAST, CYCLE_MOST),
         };
-        Gate::at_least(GateKind::Cycle, rise / self.subject.base, needed)
+        Gate::at_least(GateKind::Cycle, rise / self.subject.base, needed.min(self.dear(rise)))
+    }
+
+    /// The rise that nobody can afford to wait for, as a share of the base: this much of the way to the limit.
+    fn dear(&self, rise: f64) -> f64 {
+        DEAR * (self.subject.room + rise) / self.subject.base
     }
 
     fn trough_cycle_gate(&self, rise: f64, left: f64) -> Gate {
@@ -320,7 +329,7 @@ impl<'a> Run<'a> {
             () if left < self.hours(NEAR) => CYCLE_OF_TROUGHS_NEAR,
             () => CYCLE_LEAST,
         };
-        Gate::at_least(GateKind::Cycle, rise / self.subject.base, needed)
+        Gate::at_least(GateKind::Cycle, rise / self.subject.base, needed.min(self.dear(rise)))
     }
 
     /// Until collections have been seen, all growth may be garbage; a heap rarely doubles without one.
@@ -344,6 +353,8 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Share of the way to the limit by when a person wants to know, sure or not.
+const DEAR: f64 = 0.28;
 /// Hours of even growth after which it is no daily cycle, whose rise lasts about twelve.
 const HALF_DAY: f64 = 13.0;
 /// Hours after which a daily cycle has shown itself.
@@ -361,9 +372,9 @@ const CYCLE_KNOWN: f64 = 0.25;
 const NEAR: f64 = 10.0;
 const CYCLE_OF_TROUGHS_NEAR: f64 = 0.35;
 /// How far a heap grows before its first major collection, as a share of the base, by the hours left to the limit.
-const TOOTH_BASE: f64 = 0.35;
-const TOOTH_PER_HOUR: f64 = 0.06;
-const TOOTH_LEAST: f64 = 0.45;
+const TOOTH_BASE: f64 = 0.45;
+const TOOTH_PER_HOUR: f64 = 0.05;
+const TOOTH_LEAST: f64 = 0.6;
 const TOOTH_MOST: f64 = 0.8;
 /// A give-back of this share of the rise shows that collections do happen.
 const SEEN_TOOTH: f64 = 0.1;

@@ -132,15 +132,16 @@ impl Memory {
         traffic.push(now_ms, served as f32);
     }
 
+    /// How much more the process can grow: to its limit, or to a multiple of what it held after warm-up if that is
+    /// nearer, because a process several times its size is in trouble wherever its limit is.
     fn room(&self, held: Option<u64>, heap_used: Option<u64>, limit: Option<u64>) -> f64 {
         let held = held.unwrap_or(0);
-        let Some(limit) = limit else {
-            let settled = self.settled.unwrap_or(held) as f64;
-            return ((settled * ASSUMED_LIMIT).max(ASSUMED_LEAST) - held as f64).max(0.0);
-        };
+        let settled = self.settled.unwrap_or(held) as f64;
+        let assumed = ((settled * ASSUMED_LIMIT).max(ASSUMED_LEAST) - held as f64).max(0.0);
+        let Some(limit) = limit else { return assumed };
         // A limit below rss is one of the heap alone.
         let counted = if held > limit { heap_used.unwrap_or(held) } else { held };
-        limit.saturating_sub(counted) as f64
+        assumed.min(limit.saturating_sub(counted) as f64)
     }
 
     /// The watch over a signal.
