@@ -3,6 +3,7 @@
 pub mod download;
 pub mod failure;
 pub mod gate;
+mod refusal;
 mod sink;
 
 use std::time::Duration;

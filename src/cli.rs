@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, the exit codes, and the one place that prints an error's chain.
 
+use std::io::stdout;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -8,10 +9,15 @@ pub mod check;
 pub mod client;
 pub mod demo;
 pub mod exit;
+pub mod explain;
+pub mod gc;
+pub mod heap;
+pub mod history;
 pub mod logging;
 pub mod probe;
 pub mod replay;
 pub mod run;
+pub mod snapshots;
 pub mod sources;
 pub mod status;
 pub mod test_alert;
@@ -19,6 +25,11 @@ pub mod test_alert;
 mod output;
 
 use exit::Failure;
+use sources::ConfigArgs;
+
+use crate::config::{Config, Target};
+use crate::daemon::clock::Clock;
+use crate::leak;
 
 /// A memory watchdog for long-running services: finds the leak, takes the heap snapshots, names the guilty line.
 #[derive(Debug, Parser)]
@@ -37,9 +48,31 @@ enum Command {
     Probe(probe::ProbeArgs),
     Replay(replay::ReplayArgs),
     Status(status::StatusArgs),
+    Explain(status::ExplainArgs),
     Snapshot(status::SnapshotArgs),
     Rearm(status::RearmArgs),
     TestAlert(test_alert::TestAlertArgs),
+    /// Analyse heap snapshots: compare two of one process, or look into one.
+    #[command(subcommand)]
+    Heap(heap::HeapCommand),
+    Snapshots {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: snapshots::SnapshotsArgs,
+    },
+    History {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: history::HistoryArgs,
+    },
+    Gc {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: gc::GcArgs,
+    },
     Demo(demo::DemoArgs),
     /// The demo's own leaking service.
     #[command(hide = true)]
@@ -59,14 +92,38 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Probe(args) => Ok(runtime()?.block_on(probe::run(args))?),
-        Command::Replay(args) => Ok(replay::run(&args)?),
+        Command::Replay(args) => replay_with_options(&args),
         Command::Status(args) => Ok(runtime()?.block_on(status::status(args))?),
+        Command::Explain(args) => Ok(runtime()?.block_on(status::explain(args))?),
         Command::Snapshot(args) => Ok(runtime()?.block_on(status::snapshot(args))?),
         Command::Rearm(args) => Ok(runtime()?.block_on(status::rearm(args))?),
         Command::TestAlert(args) => runtime()?.block_on(test_alert::run(args)),
+        Command::Heap(command) => Ok(heap::run(command)?),
+        Command::Snapshots { config, args } => {
+            Ok(snapshots::run(&args, &config.load()?.snapshot_directory, &mut stdout().lock())?)
+        }
+        Command::History { config, args } => {
+            Ok(history::run(&args, &config.load()?.state_directory, &mut stdout().lock())?)
+        }
+        Command::Gc { config, args } => collect_garbage(&args, &config.load()?),
         Command::Demo(args) => demo::run(&args),
         Command::DemoService => Ok(runtime()?.block_on(demo::service::main(|name| std::env::var(name).ok()))?),
     }
+}
+
+/// A recording is judged as its target would be: by that target's options, or by the defaults without a file.
+fn replay_with_options(args: &replay::ReplayArgs) -> Result<(), Failure> {
+    let Some(file) = args.config.clone() else { return Ok(replay::run(args, leak::Options::default())?) };
+    let config = ConfigArgs { config: Some(file) }.load()?;
+    let named = |target: &&Target| args.target.as_ref().is_none_or(|name| *name == target.name);
+    let target = config.targets.iter().find(named).ok_or(replay::ReplayError::UnknownTarget)?;
+    Ok(replay::run(args, target.leak.clone())?)
+}
+
+fn collect_garbage(args: &gc::GcArgs, config: &Config) -> Result<(), Failure> {
+    let directories = gc::Directories { snapshots: &config.snapshot_directory, state: &config.state_directory };
+    let now = Clock::start(None).now();
+    Ok(gc::run(args, directories, &config.retention, now, &mut stdout().lock())?)
 }
 
 /// The runtime of commands that ask somebody something; they wait more than they work, so one thread does.

@@ -20,6 +20,8 @@ mod found;
 mod house;
 mod layers;
 mod problem;
+#[cfg(test)]
+mod reference;
 mod report;
 mod same;
 mod secret;
@@ -189,8 +191,7 @@ pub fn load_detection(sources: &Sources) -> Result<leak::Options, Problems> {
 }
 
 fn read_layers(sources: &Sources) -> Result<Report, Problems> {
-    let layers = Layers::read(sources.file.as_deref(), &sources.env).map_err(|problem| Problems(vec![problem]))?;
-    Ok(Report::new(layers))
+    Layers::read(sources.file.as_deref(), &sources.env).map(Report::new).map_err(|problem| Problems(vec![problem]))
 }
 
 fn read(root: &mut Table<'_>, sources: &Sources) -> Config {

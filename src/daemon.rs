@@ -37,7 +37,7 @@ use crate::daemon::supervisor::{Supervisor, rules_of};
 use crate::errors;
 use crate::status::board::Board;
 use crate::store::snapshots::{SnapshotDir, Swept};
-use crate::store::{Store, StoreError};
+use crate::store::{OpenNote, Store, StoreError};
 use crate::units::ByteSize;
 use crate::web;
 
@@ -92,7 +92,8 @@ const REQUEST_QUEUE: usize = 16;
 
 /// Opens the store, binds the pages, starts every part, and returns once all of them run.
 pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError> {
-    let store = Arc::new(open_store(&config).await?);
+    let (store, notes) = open_store(&config).await?;
+    let store = Arc::new(store);
     let directory = open_snapshots(&config).await?;
     let clock = Clock::start(store.last_alive());
     let (listener, address) = listen(&config.listen).await?;
@@ -115,7 +116,7 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
         events: events.clone(),
         reloads: reloads.clone(),
     };
-    let dispatcher = Dispatcher::new(tools, rules_of(&config, &launch));
+    let dispatcher = Dispatcher::new(tools, rules_of(&config, &launch), notes);
     let dispatching = tokio::spawn(dispatcher.run(event_queue, order_queue, dispatcher_stop.clone()));
     let mut helpers = JoinSet::new();
     helpers.spawn(forward_requests(request_queue, events.clone()));
@@ -180,14 +181,14 @@ async fn run(
     ending.helpers.shutdown().await;
 }
 
-async fn open_store(config: &Config) -> Result<Store, StartError> {
+async fn open_store(config: &Config) -> Result<(Store, Vec<OpenNote>), StartError> {
     let (dir, now) = (config.state_directory.clone(), Clock::start(None).now());
     let opened = tokio::task::spawn_blocking(move || Store::open(&dir, now)).await.map_err(|_| StartError::Stopped)?;
     let (store, notes) = opened?;
-    for note in notes {
+    for note in &notes {
         warn!("{note}");
     }
-    Ok(store)
+    Ok((store, notes))
 }
 
 async fn open_snapshots(config: &Config) -> Result<SnapshotDir, StartError> {

@@ -1,1 +1,10 @@
-//! To be written.
+//! Growth of a series: floors of blocks, a robust line through them, and the shapes that tell a leak from a tooth,
+//! a step, a cache or a cycle. Plain numbers in, plain numbers out; nothing here knows of targets or options.
+
+pub mod blocks;
+pub mod fit;
+pub mod shape;
+pub mod troughs;
+
+pub use blocks::Blocks;
+pub use fit::{Fit, theil_sen};

@@ -2,11 +2,36 @@
 //!
 //! A core: it reads from any [`std::io::Read`] and knows no files, no clock and no logging.
 
+mod bits;
+pub mod class;
+mod column;
+mod culprit;
+mod detached;
+mod diff;
+mod digest;
+pub mod distance;
+pub mod dominators;
+mod ephemeron;
 pub mod error;
+mod essential;
+pub mod graph;
 pub mod header;
+mod interface;
+pub mod load;
+pub mod pair;
 pub mod report;
+pub mod retainers;
+mod rows;
+pub mod scripts;
 pub mod sections;
+mod shallow;
+pub mod snapshot;
+pub mod strings;
 pub mod verify;
 
 pub use error::{FormatError, HeapError, Problem};
-pub use header::Header;
+pub use graph::Graph;
+pub use header::{Header, estimate};
+pub use load::{LoadOptions, load};
+pub use pair::compare_snapshots;
+pub use snapshot::Snapshot;

@@ -70,6 +70,9 @@ pub enum ClientError {
     /// The PEM of the certificate authorities does not parse.
     #[error("cannot read the certificate authorities")]
     Ca(#[source] reqwest::Error),
+    /// The PEM holds no certificate at all.
+    #[error("the certificate authorities' file holds no certificate (expected is PEM, `-----BEGIN CERTIFICATE-----`)")]
+    NoAuthority,
     /// The PEM of the client certificate does not parse.
     #[error("cannot read the client certificate and key")]
     Identity(#[source] reqwest::Error),
@@ -97,20 +100,27 @@ pub enum BodyError {
 
 /// Makes a client; see [`ClientOptions`].
 pub fn client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &options.headers {
-        let refused = || ClientError::Header(name.clone());
-        let name = name.parse::<reqwest::header::HeaderName>().map_err(|_| refused())?;
-        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| refused())?;
-        value.set_sensitive(true);
-        headers.append(name, value);
+    let builder = builder(options)?;
+    let Some(pem) = &options.ca_pem else { return builder.build().map_err(ClientError::Build) };
+    builder.tls_certs_merge(authorities(pem)?).build().map_err(ClientError::Build)
+}
+
+/// Makes a client for `http:` URLs only, which trusts no certificate: the system's authorities would cost each client
+/// about 100 kB, and a daemon has one for each target. The options are checked all the same.
+pub fn plain_client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
+    if let Some(pem) = &options.ca_pem {
+        authorities(pem)?;
     }
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    builder(options)?.tls_certs_only([]).build().map_err(ClientError::Build)
+}
+
+fn builder(options: &ClientOptions) -> Result<reqwest::ClientBuilder, ClientError> {
+    let provider = rustls::crypto::ring::default_provider();
     // A second installation fails because the first one holds, which is what is wanted.
-    drop(rustls::crypto::CryptoProvider::install_default((*provider).clone()));
+    drop(rustls::crypto::CryptoProvider::install_default(provider));
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("heapwatch/", env!("CARGO_PKG_VERSION")))
-        .default_headers(headers)
+        .default_headers(headers(options)?)
         .connect_timeout(options.connect_timeout)
         .pool_idle_timeout(options.keep_alive)
         .redirect(reqwest::redirect::Policy::none())
@@ -119,15 +129,29 @@ pub fn client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
     if let Some(path) = &options.unix_socket {
         builder = builder.unix_socket(path.clone());
     }
-    if let Some(pem) = &options.ca_pem {
-        let authorities = reqwest::Certificate::from_pem_bundle(pem).map_err(ClientError::Ca)?;
-        builder = builder.tls_certs_merge(authorities);
-    }
     if let Some(pem) = &options.identity_pem {
         let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes()).map_err(ClientError::Identity)?;
         builder = builder.identity(identity);
     }
-    builder.build().map_err(ClientError::Build)
+    Ok(builder)
+}
+
+fn headers(options: &ClientOptions) -> Result<HeaderMap, ClientError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &options.headers {
+        let refused = || ClientError::Header(name.clone());
+        let name = name.parse::<reqwest::header::HeaderName>().map_err(|_| refused())?;
+        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| refused())?;
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// The certificates in a PEM. A file without any would otherwise pass, and every target fail much later.
+fn authorities(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, ClientError> {
+    let authorities = reqwest::Certificate::from_pem_bundle(pem).map_err(ClientError::Ca)?;
+    if authorities.is_empty() { Err(ClientError::NoAuthority) } else { Ok(authorities) }
 }
 
 /// Adds credentials to a request, marked so that no log shows them.
@@ -250,6 +274,8 @@ impl fmt::Display for ShownUrl {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check(header: &str, expected: Option<u64>) {
@@ -275,6 +301,19 @@ mod tests {
     }
 
     #[test]
+    fn shown_urls_keep_no_secret() {
+        for (url, shown, origin) in [
+            ("https://user:word@host:8443/a/b?key=1#top", "https://host:8443/a/b", "https://host:8443"),
+            ("http://127.0.0.1:3000", "http://127.0.0.1:3000/", "http://127.0.0.1:3000"),
+            ("http://[::1]/x", "http://[::1]/x", "http://[::1]"),
+        ] {
+            let url: Url = url.parse().expect("a URL");
+            assert_eq!(ShownUrl::of(&url).to_string(), shown);
+            assert_eq!(ShownUrl::origin(&url).to_string(), origin);
+        }
+    }
+
+    #[test]
     fn excerpts_are_one_line_that_cannot_deceive() {
         for (text, longest, shown) in [
             ("  plain  text\r\n\tin lines ", 40, "plain text in lines"),
@@ -286,6 +325,28 @@ mod tests {
             ("", 8, ""),
         ] {
             assert_eq!(excerpt(text, longest), shown);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_gives_a_short_printable_excerpt(text in any::<String>(), longest in 0_usize..50) {
+            let shown = excerpt(&text, longest);
+            prop_assert!(shown.chars().count() <= longest + 1, "the ellipsis comes on top");
+            prop_assert!(!shown.chars().any(char::is_control));
+            prop_assert_eq!(excerpt(&shown, longest + 1), shown.clone(), "a second time changes nothing");
+        }
+    }
+
+    #[test]
+    fn pem_that_holds_nothing_is_refused() {
+        let with_ca = |pem: &str| ClientOptions { ca_pem: Some(pem.into()), ..ClientOptions::default() };
+        for make in [client, plain_client] {
+            assert!(matches!(make(&with_ca("junk")), Err(ClientError::NoAuthority)));
+            let options = ClientOptions { identity_pem: Some("junk".into()), ..ClientOptions::default() };
+            assert!(matches!(make(&options), Err(ClientError::Identity(_))));
+            let options = ClientOptions { headers: vec![("bad name".into(), "x".into())], ..ClientOptions::default() };
+            assert!(matches!(make(&options), Err(ClientError::Header(name)) if name == "bad name"));
         }
     }
 }

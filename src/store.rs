@@ -3,13 +3,17 @@
 //! All functions block; the daemon calls them off its async threads. A failed write is an error value and leaves
 //! the store as it was, so that it can go on failing on a full disk and recover when there is space again.
 
+mod block;
 mod files;
+mod history;
 mod opening;
+mod reader;
 pub mod record;
-mod rows;
 mod schema;
 pub mod sidecar;
 pub mod snapshots;
+mod varint;
+mod writer;
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -21,7 +25,8 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use crate::clock::Timestamp;
 use crate::store::opening::Opened;
 
-pub use rows::{Keep, Reader, Writer};
+pub use reader::Reader;
+pub use writer::{Keep, Writer};
 
 /// The state database, open.
 #[derive(Debug)]
@@ -148,9 +153,10 @@ impl Store {
     /// When another daemon has the directory, or nothing can be read or written there at all.
     pub fn open(dir: &Path, now: Timestamp) -> Result<(Self, Vec<OpenNote>), StoreError> {
         files::open_root(dir)?;
-        let lock = opening::lock(dir, now)?;
-        let (Opened { connection, last_alive, stopped_cleanly }, notes) = opening::open(dir, now)?;
-        Ok((Self { connection: Mutex::new(connection), last_alive, stopped_cleanly, lock: Some(lock) }, notes))
+        let taken = opening::take(dir, now)?;
+        let (Opened { connection, last_alive, stopped_cleanly }, notes) = opening::open(dir, &taken, now)?;
+        let connection = Mutex::new(connection);
+        Ok((Self { connection, last_alive, stopped_cleanly, lock: Some(taken.lock) }, notes))
     }
 
     /// Joins the daemon on its database, or works on it while no daemon runs: for commands that ask, pin or silence.

@@ -3,14 +3,14 @@
 //! Building a snapshot was measured to cost a Node.js process 9 to 12 times its heapUsed on top of its rss when the
 //! heap is many small objects, so the gate would rather refuse and say what is missing than kill what it watches.
 
-use std::fmt;
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use crate::capture::GateOptions;
+use crate::capture::refusal::peak;
 use crate::clock::Timestamp;
 use crate::units::ByteSize;
+
+pub use crate::capture::refusal::Refusal;
 
 /// What one capture cost its target, from rss before and the highest rss seen during and after it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,152 +92,6 @@ pub struct Refused {
     pub advice: Vec<String>,
 }
 
-/// One rule that says no, with its numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Refusal {
-    /// A capture before coincided with the death of the target.
-    Disarmed {
-        /// What happened.
-        why: String,
-    },
-    /// heapUsed or rss is not known, so the cost cannot be reckoned.
-    UnknownHeap,
-    /// The process might exceed its memory limit.
-    Memory {
-        /// Resident now.
-        rss: u64,
-        /// Heap to snapshot.
-        heap_used: u64,
-        /// Extra bytes for each byte of heap.
-        factor: f64,
-        /// Whether the target's own captures have shown that factor.
-        learned: bool,
-        /// Memory limit of the process.
-        limit: u64,
-        /// What must stay free of it.
-        margin: u64,
-    },
-    /// No limit is known and the heap is larger than is safe without one.
-    HeapTooLarge {
-        /// Heap to snapshot.
-        heap_used: u64,
-        /// Largest to snapshot without a known limit.
-        max_heap: u64,
-    },
-    /// The disk might fill up.
-    Disk {
-        /// Free now; `None` where the disk does not say.
-        free: Option<u64>,
-        /// What must be free.
-        needed: u64,
-    },
-    /// The last pair is too recent.
-    Cooldown {
-        /// Time until the next is allowed.
-        left: Duration,
-    },
-    /// Too many attempts within 24 hours.
-    Budget {
-        /// Attempts so far.
-        used: u32,
-        /// Most that are allowed.
-        allowed: u32,
-    },
-    /// Too few successful polls in a row.
-    Unhealthy {
-        /// Successful ones up to now.
-        healthy: u32,
-        /// As many are demanded.
-        needed: u32,
-    },
-    /// Started too recently.
-    WarmingUp,
-    /// Another target of the group is being captured.
-    GroupBusy,
-    /// As many captures run as may.
-    Busy {
-        /// Captures that run now.
-        running: usize,
-        /// Most of them at once.
-        allowed: usize,
-    },
-}
-
-impl Refusal {
-    /// The rule's name in metrics and JSON.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Disarmed { .. } => "disarmed",
-            Self::UnknownHeap => "unknown_heap",
-            Self::Memory { .. } => "memory",
-            Self::HeapTooLarge { .. } => "heap_too_large",
-            Self::Disk { .. } => "disk",
-            Self::Cooldown { .. } => "cooldown",
-            Self::Budget { .. } => "budget",
-            Self::Unhealthy { .. } => "unhealthy",
-            Self::WarmingUp => "warming_up",
-            Self::GroupBusy => "group_busy",
-            Self::Busy { .. } => "busy",
-        }
-    }
-
-    /// Whether it may well say yes a few polls later, so that asking again soon makes sense.
-    pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Unhealthy { .. } | Self::WarmingUp | Self::GroupBusy | Self::Busy { .. })
-    }
-}
-
-/// Memory at the peak of a capture: `rss + factor * heap_used`, saturating.
-fn peak(rss: u64, heap_used: u64, factor: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, NaN becomes 0")]
-    let extra = (heap_used as f64 * factor).ceil() as u64;
-    rss.saturating_add(extra)
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = ByteSize::new;
-        match self {
-            Self::Disarmed { why } => write!(f, "captures of this target are off: {why}"),
-            Self::UnknownHeap => f.write_str("heapUsed or rss is unknown, so the memory a snapshot needs is too"),
-            Self::Memory { rss, heap_used, factor, learned, limit, margin } => write!(
-                f,
-                "needs {} (rss {} + {factor:.1} x heapUsed {}{}), limit {} less {} margin",
-                size(peak(*rss, *heap_used, *factor)),
-                size(*rss),
-                size(*heap_used),
-                if *learned { ", as its own captures have cost" } else { "" },
-                size(*limit),
-                size(*margin),
-            ),
-            Self::HeapTooLarge { heap_used, max_heap } => write!(
-                f,
-                "heapUsed {} is over {}, the most without a known memory limit",
-                size(*heap_used),
-                size(*max_heap)
-            ),
-            Self::Disk { free: Some(free), needed } => {
-                write!(f, "needs {} of free disk, has {}", size(*needed), size(*free))
-            }
-            Self::Disk { free: None, needed } => {
-                write!(f, "needs {} of free disk, and what is free is unknown", size(*needed))
-            }
-            Self::Cooldown { left } => {
-                write!(f, "the last pair is too recent, wait {}", humantime::format_duration(whole_seconds(*left)))
-            }
-            Self::Budget { used, allowed } => write!(f, "{used} captures within 24 h, {allowed} allowed"),
-            Self::Unhealthy { healthy, needed } => write!(f, "{healthy} good polls in a row, {needed} needed"),
-            Self::WarmingUp => f.write_str("the process is still warming up"),
-            Self::GroupBusy => f.write_str("another target of its group is being captured"),
-            Self::Busy { running, allowed } => write!(f, "{running} captures run, {allowed} allowed at once"),
-        }
-    }
-}
-
-fn whole_seconds(span: Duration) -> Duration {
-    Duration::from_secs(span.as_secs())
-}
-
 /// Asks every rule. A refusal names all that say no, so that a person sees at once what it would take.
 pub fn decide(situation: &Situation, options: &GateOptions, now: Timestamp) -> Result<Permit, Refused> {
     let (permit, memory) = check_memory(situation, options);
@@ -258,7 +112,7 @@ pub fn decide(situation: &Situation, options: &GateOptions, now: Timestamp) -> R
     if refusals.is_empty() {
         return Ok(permit);
     }
-    let advice = refusals.iter().filter_map(|refusal| advise(refusal, options)).collect();
+    let advice = refusals.iter().filter_map(|refusal| refusal.advice(options)).collect();
     Err(Refused { refusals, advice })
 }
 
@@ -271,13 +125,25 @@ fn check_memory(situation: &Situation, options: &GateOptions) -> (Permit, Option
         return (unknown, (heap_used > max_heap).then_some(Refusal::HeapTooLarge { heap_used, max_heap }));
     };
     let Some(rss) = situation.rss else { return (unknown, Some(Refusal::UnknownHeap)) };
-    let factor = situation.learned_cost.map_or(options.headroom_factor, |cost| cost.factor);
+    let factor = factor(situation, options);
     let margin = options.margin.bytes();
     let needed = peak(rss, heap_used, factor);
     let allowed = limit.saturating_sub(margin);
     let learned = situation.learned_cost.is_some();
     let refusal = (needed > allowed).then_some(Refusal::Memory { rss, heap_used, factor, learned, limit, margin });
     (Permit { needed_memory: Some(needed), allowed_memory: Some(allowed) }, refusal)
+}
+
+/// Extra bytes to reckon with for each byte of heapUsed.
+///
+/// What was learned is rss *after* the pause, when V8 has given back a part of the peak already: half as much again
+/// is added, but no more than the factor for targets of which nothing is known.
+fn factor(situation: &Situation, options: &GateOptions) -> f64 {
+    /// Node's own documentation: a snapshot takes about twice the heap.
+    const LEAST: f64 = 2.0;
+    const UNSEEN_PEAK: f64 = 1.5;
+    let Some(LearnedCost { factor: seen, .. }) = situation.learned_cost else { return options.headroom_factor };
+    seen.max((seen * UNSEEN_PEAK).min(options.headroom_factor)).max(LEAST)
 }
 
 fn check_disk(situation: &Situation, options: &GateOptions) -> Option<Refusal> {
@@ -309,33 +175,191 @@ fn check_running(situation: &Situation) -> Option<Refusal> {
     (running >= allowed).then_some(Refusal::Busy { running, allowed })
 }
 
-/// What a person can do about a refusal, where anything can be done but wait.
-fn advise(refusal: &Refusal, options: &GateOptions) -> Option<String> {
-    Some(match refusal {
-        Refusal::Memory { rss, heap_used, factor, margin, .. } => {
-            let needed = ByteSize::new(peak(*rss, *heap_used, *factor).saturating_add(*margin));
-            format!(
-                "raise the memory limit to {needed} for a while and run `heapwatch snapshot`; set headroom_factor where \
-                 a snapshot of this service is known to cost less; or set baseline = true to capture early after a \
-                 restart, while the heap is small"
-            )
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn at(hours: u64) -> Timestamp {
+        Timestamp::from_unix_ms(1_760_000_000_000).plus(Duration::from_hours(hours))
+    }
+
+    /// A target of 20 MiB heap in a 512 MiB limit of which nothing speaks against a capture.
+    fn fine() -> Situation {
+        Situation {
+            heap_used: Some(20 * MIB),
+            rss: Some(80 * MIB),
+            reported_limit: Some(512 * MIB),
+            learned_cost: None,
+            free_disk: Some(10_000 * MIB),
+            last_pair: None,
+            captures_last_day: 0,
+            healthy_polls: 10,
+            warming_up: false,
+            disarmed: None,
+            group_busy: false,
+            running: 0,
+            max_running: 1,
+            occasion: Occasion::Detected,
         }
-        Refusal::HeapTooLarge { .. } => {
-            "set memory_limit so that the headroom can be reckoned, or raise max_heap where a pause is acceptable"
-                .into()
+    }
+
+    fn refusals(situation: &Situation) -> Vec<String> {
+        let refused = decide(situation, &GateOptions::default(), at(0)).expect_err("it must say no");
+        refused.refusals.iter().map(ToString::to_string).collect()
+    }
+
+    fn learned(factor: f64) -> LearnedCost {
+        LearnedCost { factor, at: at(0) }
+    }
+
+    #[test]
+    fn says_yes_with_what_it_reckoned() {
+        let permit = decide(&fine(), &GateOptions::default(), at(0)).unwrap();
+        assert_eq!(permit, Permit { needed_memory: Some(280 * MIB), allowed_memory: Some(448 * MIB) });
+    }
+
+    #[test]
+    fn a_heap_that_would_burst_the_limit_is_refused_with_its_sum() {
+        let heavy = Situation { heap_used: Some(170 * MIB), rss: Some(180 * MIB), ..fine() };
+        let expected = "needs 1.84 GiB (rss 180 MiB + 10.0 x heapUsed 170 MiB), limit 512 MiB less 64 MiB margin";
+        assert_eq!(refusals(&heavy), [expected]);
+        let refused = decide(&heavy, &GateOptions::default(), at(0)).unwrap_err();
+        assert!(refused.advice[0].starts_with("raise the memory limit to 1.9 GiB"), "{:?}", refused.advice);
+    }
+
+    #[test]
+    fn the_lower_of_two_limits_counts() {
+        let options = GateOptions { memory_limit: Some(ByteSize::mib(300)), ..GateOptions::default() };
+        assert!(decide(&fine(), &options, at(0)).is_err());
+        let options = GateOptions { memory_limit: Some(ByteSize::mib(4096)), ..GateOptions::default() };
+        let small = Situation { reported_limit: Some(300 * MIB), ..fine() };
+        assert!(decide(&small, &options, at(0)).is_err());
+    }
+
+    #[test]
+    fn what_its_own_captures_cost_replaces_the_assumption() {
+        let heap = Situation { heap_used: Some(100 * MIB), rss: Some(130 * MIB), ..fine() };
+        assert!(decide(&heap, &GateOptions::default(), at(0)).is_err(), "10 times is too much");
+        for (seen, needed) in [(0.1, 330), (1.5, 355), (2.0, 430)] {
+            let permit = decide(
+                &Situation { learned_cost: Some(learned(seen)), ..heap.clone() },
+                &GateOptions::default(),
+                at(0),
+            );
+            assert_eq!(permit.unwrap().needed_memory, Some(needed * MIB), "seen {seen}");
         }
-        Refusal::UnknownHeap => "let the health endpoint report heapUsed and rss".into(),
-        Refusal::Disk { .. } => format!(
-            "free space under the snapshot directory (`heapwatch gc --dry-run` shows what may go), or lower \
-             disk_reserve = {}",
-            options.disk_reserve
-        ),
-        Refusal::Disarmed { .. } => "find out why it died, then rearm it with `heapwatch snapshot --rearm`".into(),
-        Refusal::Budget { .. } => "run `heapwatch snapshot` by hand, or raise daily_budget".into(),
-        Refusal::Cooldown { .. }
-        | Refusal::Unhealthy { .. }
-        | Refusal::WarmingUp
-        | Refusal::GroupBusy
-        | Refusal::Busy { .. } => return None,
-    })
+        let costly = Situation { learned_cost: Some(learned(12.0)), ..fine() };
+        let permit = decide(&costly, &GateOptions::default(), at(0)).unwrap();
+        assert_eq!(permit.needed_memory, Some(320 * MIB), "worse than assumed is believed, too");
+    }
+
+    #[test]
+    fn without_a_limit_only_small_heaps_are_captured() {
+        let unlimited = Situation { reported_limit: None, heap_used: Some(512 * MIB), rss: None, ..fine() };
+        assert!(decide(&unlimited, &GateOptions::default(), at(0)).is_ok());
+        let large = Situation { heap_used: Some(513 * MIB), ..unlimited };
+        assert_eq!(refusals(&large), ["heapUsed 513 MiB is over 512 MiB, the most without a known memory limit"]);
+    }
+
+    #[test]
+    fn what_is_unknown_is_never_assumed() {
+        for blind in [Situation { heap_used: None, ..fine() }, Situation { rss: None, ..fine() }] {
+            assert_eq!(refusals(&blind), ["heapUsed or rss is unknown, so the memory a snapshot needs is too"]);
+        }
+        let no_disk = Situation { free_disk: None, ..fine() };
+        assert_eq!(refusals(&no_disk), ["needs 1.05 GiB of free disk, and what is free is unknown"]);
+    }
+
+    #[test]
+    fn the_disk_must_hold_it_and_keep_a_reserve() {
+        let needed = 1024 * MIB + 50 * MIB;
+        assert!(decide(&Situation { free_disk: Some(needed), ..fine() }, &GateOptions::default(), at(0)).is_ok());
+        let full = Situation { free_disk: Some(needed - 1), ..fine() };
+        assert_eq!(refusals(&full), ["needs 1.05 GiB of free disk, has 1.05 GiB"]);
+    }
+
+    #[test]
+    fn the_cooldown_is_between_pairs_and_not_within_one() {
+        let rested = |hours, occasion| {
+            let situation = Situation { last_pair: Some(at(0)), occasion, ..fine() };
+            decide(&situation, &GateOptions::default(), at(hours))
+        };
+        assert!(rested(5, Occasion::Detected).is_err());
+        assert!(rested(6, Occasion::Detected).is_ok());
+        assert!(rested(0, Occasion::CompletesPair).is_ok());
+        assert!(rested(0, Occasion::Person).is_ok());
+    }
+
+    #[test]
+    fn every_rule_that_says_no_is_named_at_once() {
+        let hopeless = Situation {
+            heap_used: Some(400 * MIB),
+            free_disk: Some(0),
+            last_pair: Some(at(0)),
+            captures_last_day: 4,
+            healthy_polls: 0,
+            warming_up: true,
+            disarmed: Some("it died during the capture of 2025-10-09T08:53:20Z".into()),
+            group_busy: true,
+            running: 1,
+            ..fine()
+        };
+        let names = |situation: &Situation| -> Vec<&str> {
+            let refused = decide(situation, &GateOptions::default(), at(1)).unwrap_err();
+            refused.refusals.iter().map(Refusal::name).collect()
+        };
+        assert_eq!(
+            names(&hopeless),
+            ["disarmed", "memory", "disk", "cooldown", "budget", "unhealthy", "warming_up", "group_busy", "busy"]
+        );
+        let by_hand = Situation { occasion: Occasion::Person, ..hopeless };
+        assert_eq!(names(&by_hand), ["disarmed", "memory", "disk", "unhealthy", "group_busy", "busy"]);
+    }
+
+    #[test]
+    fn what_a_capture_cost_is_learned_from_readings_around_it() {
+        let cost = LearnedCost::measured(100 * MIB, 200 * MIB, 1_200 * MIB, at(0));
+        assert_eq!(cost, Some(learned(10.0)));
+        assert_eq!(LearnedCost::measured(100, 300, 200, at(0)), Some(learned(0.0)), "rss may fall");
+        assert_eq!(LearnedCost::measured(0, 1, 2, at(0)), None);
+        assert_eq!(LearnedCost::measured(0, 1, 1, at(0)), None);
+    }
+
+    proptest! {
+        /// Invariant 1: with a known limit, no permit lets the reckoned peak exceed the limit less the margin.
+        #[test]
+        fn no_permit_exceeds_the_limit(heap: u64, rss: u64, limit: u64, seen in proptest::option::of(0.0..1e6)) {
+            let situation = Situation {
+                heap_used: Some(heap), rss: Some(rss), reported_limit: Some(limit), free_disk: Some(u64::MAX),
+                learned_cost: seen.map(learned), ..fine()
+            };
+            let options = GateOptions::default();
+            if decide(&situation, &options, at(0)).is_ok() {
+                let twice = u128::from(rss) + 2 * u128::from(heap);
+                prop_assert!(twice + u128::from(options.margin.bytes()) <= u128::from(limit));
+            }
+        }
+
+        /// More heap, more rss or a lower limit never turn a no into a yes.
+        #[test]
+        fn a_heavier_target_is_never_safer(heap in 0u64..1 << 40, rss in 0u64..1 << 40, limit in 0u64..1 << 42, more in 0u64..1 << 40) {
+            let light = Situation { heap_used: Some(heap), rss: Some(rss), reported_limit: Some(limit), ..fine() };
+            let heavier = [
+                Situation { heap_used: Some(heap + more), ..light.clone() },
+                Situation { rss: Some(rss + more), ..light.clone() },
+                Situation { reported_limit: Some(limit.saturating_sub(more)), ..light.clone() },
+            ];
+            if decide(&light, &GateOptions::default(), at(0)).is_err() {
+                for heavy in heavier {
+                    prop_assert!(decide(&heavy, &GateOptions::default(), at(0)).is_err());
+                }
+            }
+        }
+    }
 }

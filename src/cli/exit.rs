@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::config::Problems;
+use crate::errors;
 
 /// The exit codes of every command; the unit file's `RestartPreventExitStatus` knows them, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub fn finish(outcome: Result<(), Failure>) -> ExitCode {
     let exit = match outcome {
         Ok(()) => Exit::Done,
         Err(Failure::Failed(error)) if is_broken_pipe(&*error) => Exit::Done,
-        Err(Failure::Failed(error)) => say(Exit::Failed, &chain(&*error)),
+        Err(Failure::Failed(error)) => say(Exit::Failed, &errors::one_line(&*error)),
         Err(Failure::Usage(why)) => say(Exit::Usage, &why),
         Err(Failure::Config(problems)) => say(Exit::Config, &format!("bad configuration\n{problems}")),
     };
@@ -74,24 +75,10 @@ fn say(exit: Exit, why: &str) -> Exit {
     exit
 }
 
-/// An error and everything that caused it on one line: `cannot read x: No such file or directory (os error 2)`.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    for cause in causes(error).skip(1) {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-    }
-    text
-}
-
 /// The reader of our stdout went away, as `head` does: nothing went wrong.
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
     let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    causes(error).any(|cause| cause.downcast_ref().is_some_and(broken))
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&cause| cause.source())
+    errors::causes(error).any(|cause| cause.downcast_ref().is_some_and(broken))
 }
 
 #[cfg(test)]
@@ -110,11 +97,5 @@ mod tests {
     fn a_reader_that_went_away_is_no_failure() {
         assert_eq!(outcome(io::ErrorKind::BrokenPipe), ExitCode::from(0));
         assert_eq!(outcome(io::ErrorKind::StorageFull), ExitCode::from(1));
-    }
-
-    #[test]
-    fn causes_are_told_once_each_and_in_order() {
-        let error = Outer(io::Error::other("disk on fire"));
-        assert_eq!(chain(&error), "cannot write the page: disk on fire");
     }
 }

@@ -1,6 +1,22 @@
 //! `heapwatch replay TRACE.csv`: the real detector over recorded samples, one JSON object an event.
 
-use std::path::PathBuf;
+mod plot;
+mod trace;
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::cli::explain;
+use crate::leak::event::Change;
+use crate::leak::verdict::{Growth, Reason};
+use crate::leak::{Detector, LeakEvent, Observation, Options};
+use crate::sample::Sample;
+use crate::target::TargetName;
+use crate::units::{ByteSize, Prefixes};
+pub use trace::TraceError;
 
 /// What `heapwatch replay` is given.
 #[derive(Clone, Debug, clap::Args)]
@@ -8,9 +24,12 @@ pub struct ReplayArgs {
     /// Memory limit of the process, such as `512MiB` or a number of bytes; empty for none.
     #[arg(long, value_name = "SIZE", default_value = "")]
     pub limit: String,
-    /// Take the detector's options from this file's `[defaults]`.
+    /// Judge by the options that this configuration gives to a target.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Which target's options [default: those of the first one].
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub target: Option<TargetName>,
     /// Print every gate of the last verdict and a chart instead of events.
     #[arg(long)]
     pub explain: bool,
@@ -25,19 +44,147 @@ pub struct ReplayArgs {
 /// Why a replay failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// The trace cannot be read.
-    #[error("cannot read {path}")]
-    Read {
+    /// `--target` names nobody.
+    #[error("--target names no target of that configuration")]
+    UnknownTarget,
+    /// The limit is no size.
+    #[error("--limit `{text}` is not a size (for example \"512MiB\", or 536870912 for bytes)")]
+    Limit {
+        /// What was given.
+        text: String,
+    },
+    /// The trace cannot be understood.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// The results cannot be written.
+    #[error("cannot write the results")]
+    Write(#[source] io::Error),
+    /// The plot cannot be drawn.
+    #[error("cannot draw {path}: {why}")]
+    Plot {
         /// Which file.
         path: PathBuf,
-        /// Why.
-        source: csv::Error,
+        /// What the drawing said.
+        why: String,
     },
 }
 
-/// Runs the command.
-pub fn run(args: &ReplayArgs) -> Result<(), ReplayError> {
-    csv::Reader::from_path(&args.trace)
-        .map(|_| ())
-        .map_err(|source| ReplayError::Read { path: args.trace.clone(), source })
+/// A replay that has run.
+struct Replay {
+    samples: Vec<Sample>,
+    events: Vec<LeakEvent>,
+    detector: Detector,
+}
+
+/// Runs the command with `options` of the detector; the limit of the command line goes before theirs.
+pub fn run(args: &ReplayArgs, options: Options) -> Result<(), ReplayError> {
+    let mut options = options;
+    options.memory_limit = parse_limit(&args.limit)?.or(options.memory_limit);
+    let replay = replay(&args.trace, options)?;
+    if let Some(path) = &args.plot {
+        plot::draw(&replay, path).map_err(|why| ReplayError::Plot { path: path.clone(), why })?;
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    if args.explain {
+        let text = explain::render(&replay.detector.verdict(), &replay.detector.picture());
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(ReplayError::Write)
+    } else {
+        write_events(&replay.events, &mut out).map_err(ReplayError::Write)
+    }
+}
+
+/// A size with a unit, or a plain number of bytes; nothing is no limit.
+fn parse_limit(text: &str) -> Result<Option<ByteSize>, ReplayError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let bytes = text.parse().map(ByteSize::new).or_else(|_| ByteSize::parse(text, Prefixes::Decimal));
+    bytes.map(Some).map_err(|_| ReplayError::Limit { text: text.to_owned() })
+}
+
+fn replay(trace: &Path, options: Options) -> Result<Replay, ReplayError> {
+    let samples = trace::read(trace)?;
+    let mut detector = Detector::new(paced(options, &samples));
+    let events = samples.iter().flat_map(|sample| detector.observe(Observation::Sample(sample))).collect();
+    Ok(Replay { samples, events, detector })
+}
+
+/// The options with the interval at which the trace was recorded: a trace of one sample a minute has no gaps.
+fn paced(mut options: Options, samples: &[Sample]) -> Options {
+    /// Polls that a block should hold for its low to be a floor.
+    const POLLS_IN_A_BLOCK: u32 = 10;
+    let mut gaps: Vec<Duration> = samples.windows(2).map(|pair| pair[1].at.since(pair[0].at)).collect();
+    gaps.retain(|gap| !gap.is_zero());
+    gaps.sort_unstable();
+    let Some(typical) = gaps.get(gaps.len() / 2) else { return options };
+    if *typical > options.interval {
+        options.interval = *typical;
+        options.block = options.block.max(*typical * POLLS_IN_A_BLOCK);
+    }
+    options
+}
+
+/// One JSON object a line, in order of time.
+fn write_events(events: &[LeakEvent], out: &mut impl Write) -> io::Result<()> {
+    for event in events {
+        serde_json::to_writer(&mut *out, &wire(event))?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
+
+/// An event as `replay` prints it: flat, with the numbers that programs ask for by name.
+fn wire(event: &LeakEvent) -> Value {
+    let mut object = match &event.change {
+        Change::LeakSuspected { signal, growth, reasons } => leak("leak_suspected", signal.name(), growth, reasons),
+        Change::LeakConfirmed { signal, growth, reasons } => leak("leak_confirmed", signal.name(), growth, reasons),
+        Change::StillLeaking { signal, growth } => leak("still_leaking", signal.name(), growth, &[]),
+        Change::LeakResolved { signal, resolution } => {
+            json!({"event": "leak_resolved", "signal": signal, "says": resolution.says})
+        }
+        Change::Restarted { ended, began, cause, kills_this_week } => json!({
+            "event": "restarted", "life": began.number, "ended_life": ended.number, "cause": cause,
+            "kills_this_week": kills_this_week,
+        }),
+        Change::SnapshotDue { part } => json!({"event": "snapshot_due", "part": part}),
+        Change::GaugeExceeded { gauge, value, maximum } => {
+            json!({"event": "gauge_exceeded", "gauge": gauge, "value": value, "maximum": maximum})
+        }
+        Change::GaugeRecovered { gauge, value, maximum } => {
+            json!({"event": "gauge_recovered", "gauge": gauge, "value": value, "maximum": maximum})
+        }
+        Change::GaugeGrows { gauge, slope_per_hour, from, to, .. } => {
+            json!({"event": "gauge_grows", "gauge": gauge, "slope_per_hour": slope_per_hour, "from": from, "to": to})
+        }
+        Change::GaugeSteady { gauge, value } => json!({"event": "gauge_steady", "gauge": gauge, "value": value}),
+        Change::SeveralProcesses { evidence } => json!({"event": "several_processes", "says": evidence}),
+    };
+    object["time"] = json!(event.at.unix_seconds());
+    object
+}
+
+fn leak(event: &str, signal: &str, growth: &Growth, reasons: &[Reason]) -> Value {
+    json!({
+        "event": event, "signal": signal,
+        "slope_bytes_per_hour": growth.slope.bytes_per_hour().round(),
+        "from_bytes": growth.from_bytes, "to_bytes": growth.to_bytes,
+        "since": growth.since.unix_seconds(),
+        "limit_bytes": growth.limit_bytes,
+        "limit_in_seconds": growth.limit_in_seconds.map(f64::round),
+        "reasons": reasons,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_size_or_bytes_or_nothing() {
+        for (text, bytes) in [("", None), (" ", None), ("536870912", Some(512 << 20)), ("512MiB", Some(512 << 20))] {
+            assert_eq!(parse_limit(text).unwrap().map(ByteSize::bytes), bytes, "{text:?}");
+        }
+        assert!(matches!(parse_limit("much"), Err(ReplayError::Limit { .. })));
+    }
 }

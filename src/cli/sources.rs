@@ -1,4 +1,4 @@
-//! Where a command's configuration comes from: the only place that reads the environment.
+//! Where a command's configuration comes from: its file, and the environment as this process has it.
 
 use std::path::PathBuf;
 

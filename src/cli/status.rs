@@ -4,7 +4,9 @@ use clap::Args;
 use comfy_table::{Table, presets};
 
 use super::client::{AskError, ServerArgs};
+use super::explain;
 use super::output::print;
+use crate::leak::Picture;
 use crate::leak::event::PairPart;
 use crate::leak::verdict::State;
 use crate::status::TargetStatus;
@@ -18,6 +20,18 @@ pub struct StatusArgs {
     #[command(flatten)]
     server: ServerArgs,
     /// Print JSON, one object with all targets.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show every gate of a target's verdict with its value and threshold, and a chart of its floors.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// Whose verdict.
+    target: TargetName,
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Print the target's status as JSON instead.
     #[arg(long)]
     json: bool,
 }
@@ -75,6 +89,29 @@ pub async fn status(args: StatusArgs) -> Result<(), StatusError> {
         print(&serde_json::to_string_pretty(&all).unwrap_or_default())?;
     } else {
         print(&table(&all.targets).to_string())?;
+    }
+    Ok(())
+}
+
+/// Prints how a verdict was reached.
+pub async fn explain(args: ExplainArgs) -> Result<(), StatusError> {
+    let path = ["api", "v1", "targets", args.target.as_str()];
+    let status: TargetStatus = args.server.get(&path).await?;
+    if args.json {
+        print(&serde_json::to_string_pretty(&status).unwrap_or_default())?;
+        return Ok(());
+    }
+    let picture: Picture = args.server.get(&[&path[..], &["picture"]].concat()).await?;
+    match &status.watch.verdict {
+        Some(verdict) => print(&explain::render(verdict, &picture))?,
+        None => print("not polled yet")?,
+    }
+    if let Some(why) = &status.watch.last_failure {
+        print(&format!("the last poll failed: {why}"))?;
+    }
+    let evidence = evidence(&status);
+    if !evidence.is_empty() {
+        print(&format!("evidence: {evidence}"))?;
     }
     Ok(())
 }

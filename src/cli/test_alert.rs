@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::exit::{Failure, chain};
+use super::exit::Failure;
 use super::logging;
 use super::sources::ConfigArgs;
 use crate::alert::channel::{Origin, SendError, Sender};
@@ -13,6 +13,7 @@ use crate::alert::message::{Alert, Status};
 use crate::alert::outbox::{self, Attempt, Next, Outbox, Outcome};
 use crate::alert::policy;
 use crate::daemon::clock::Clock;
+use crate::errors;
 
 /// Send a test alert and its resolve, and show what went out and what came back.
 ///
@@ -119,7 +120,7 @@ async fn attempt_once(sender: &Sender, attempt: Attempt, outbox: &mut Outbox, cl
     let now = clock.now();
     let outcome = match &sent {
         Ok(receipt) => Outcome::Taken(receipt.clone()),
-        Err(problem) => Outcome::Failed { disposition: problem.disposition(), why: chain(problem) },
+        Err(problem) => Outcome::Failed { disposition: problem.disposition(), why: errors::one_line(problem) },
     };
     drop(outbox.settle(&entry.id, outcome, now, 0.0));
     let kind = &sender.channel().kind;
@@ -139,7 +140,7 @@ impl Trial {
             Ok((Some(status), answer)) if answer.is_empty() => format!("taken with status {status}"),
             Ok((Some(status), answer)) => format!("taken with status {status}: {answer}"),
             Ok((None, _)) => "written".to_owned(),
-            Err(problem) => format!("not taken ({}): {}", problem.reason(), chain(problem)),
+            Err(problem) => format!("not taken ({}): {}", problem.reason(), errors::one_line(problem)),
         };
         let (channel, to, id) = (&self.channel, &self.to, &self.alert.id);
         let mut text =
@@ -163,7 +164,7 @@ impl Trial {
             "taken": self.outcome.is_ok(),
             "http_status": status,
             "answer": answer,
-            "error": self.outcome.as_ref().err().map(|problem| chain(problem)),
+            "error": self.outcome.as_ref().err().map(|problem| errors::one_line(problem)),
             "reason": self.outcome.as_ref().err().map(SendError::reason),
             "seconds": self.took.as_secs_f64(),
             "bodies": self.bodies,

@@ -36,7 +36,7 @@ const KINDS: [&str; 19] = [
 /// Reads `[alerts]`.
 pub(super) fn read(root: &mut Table<'_>, pings: Vec<ping::Options>) -> AlertOptions {
     let mut table = root.section("alerts");
-    let (policy, outbox) = usual();
+    let (policy, outbox) = (policy::Options::default(), outbox::Options::default());
     let second = Duration::from_secs(1);
     let longest = Duration::from_hours(365 * 24);
     let repeat_interval =
@@ -57,27 +57,13 @@ pub(super) fn read(root: &mut Table<'_>, pings: Vec<ping::Options>) -> AlertOpti
         first_retry,
         longest_retry,
         alert_ttl: table.duration("ttl", outbox.alert_ttl, second..=longest),
+        broken_after: table.duration("broken_after", outbox.broken_after, moment..=longest),
         min_gap: table.duration("min_gap", outbox.min_gap, Duration::ZERO..=Duration::from_hours(1)),
         capacity: table.count("capacity", outbox.capacity, 16..=1_000_000),
     };
     let notify = notify(&mut table);
     table.finish();
     AlertOptions { policy, outbox, notify, pings }
-}
-
-/// What holds where the configuration says nothing.
-fn usual() -> (policy::Options, outbox::Options) {
-    let policy =
-        policy::Options { repeat_interval: Some(Duration::from_hours(24)), critical_within: Duration::from_hours(6) };
-    let outbox = outbox::Options {
-        first_retry: Duration::from_secs(5),
-        longest_retry: Duration::from_mins(30),
-        alert_ttl: Duration::from_hours(24),
-        // Slack takes one message a second, and nobody reads faster.
-        min_gap: Duration::from_secs(1),
-        capacity: 1000,
-    };
-    (policy, outbox)
 }
 
 fn notify(table: &mut Table<'_>) -> BTreeSet<&'static str> {

@@ -10,12 +10,11 @@ use super::connection::{client, parse_url, secret_url, url};
 use super::found::Wrong;
 use super::secret::{Keys, Vault};
 use super::table::Table;
-use super::target::labels;
+use super::target::{labels, parse_name};
 use crate::alert::message::Severity;
 use crate::alert::template::Template;
 use crate::alert::{Channel, ChannelKind, WebhookFormat, pagerduty, ping, signature};
 use crate::http::ClientOptions;
-use crate::target::TargetName;
 
 const SECRET: Keys = Keys { file: "secret_file", env: "secret_env" };
 const ROUTING_KEY: Keys = Keys { file: "routing_key_file", env: "routing_key_env" };
@@ -49,7 +48,7 @@ pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> (Vec<Channel>, Ve
     for mut row in root.rows("channels", "name") {
         match channel(&mut row, vault, &mut names) {
             Read::Channel(channel) => channels.push(*channel),
-            Read::Ping(ping) => pings.push(ping),
+            Read::Ping(ping) => pings.push(*ping),
             // Without a type, nobody knows which keys it has.
             Read::Untyped => continue,
             Read::Wrong => {}
@@ -65,7 +64,7 @@ pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> (Vec<Channel>, Ve
 
 enum Read {
     Channel(Box<Channel>),
-    Ping(ping::Options),
+    Ping(Box<ping::Options>),
     Untyped,
     Wrong,
 }
@@ -84,7 +83,7 @@ fn log() -> Channel {
 fn channel(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<String>) -> Read {
     let words: Vec<_> = TYPES.iter().map(|(name, kind)| (*name, Some((*name, *kind)))).collect();
     let Some((type_name, kind)) = row.choice("type", None, &words) else {
-        if row.find("type").is_none() {
+        if !row.has("type") {
             row.missing("type", "\"webhook\"");
         }
         return Read::Untyped;
@@ -95,7 +94,7 @@ fn channel(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<String>)
     let client = client(row, vault, ClientOptions::default().connect_timeout.min(timeout));
     if let Type::Ping = kind {
         let url = secret_url(row, vault, "\"https://hc-ping.com/...\"");
-        return url.map_or(Read::Wrong, |url| Read::Ping(ping::Options { url, client, timeout }));
+        return url.map_or(Read::Wrong, |url| Read::Ping(Box::new(ping::Options { url, client, timeout })));
     }
     let min_severity = row.choice("min_severity", Severity::Info, &SEVERITIES);
     let labels = labels(row);
@@ -110,12 +109,10 @@ fn channel(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<String>)
 
 /// Its own name, else that of its type; deliveries are kept by it, so it must be unique.
 fn name(row: &mut Table<'_>, type_name: &str, taken: &mut BTreeSet<String>) -> Option<String> {
-    let named = row.parsed("name", "\"on-call\"", "a name in quotes", |text| {
-        TargetName::new(text).map(String::from).map_err(|error| error.to_string())
-    });
+    let named = row.parsed("name", "\"on-call\"", "a name in quotes", |text| parse_name(text).map(String::from));
     let name = match named {
         Some(name) => name,
-        None if row.find("name").is_some() => return None,
+        None if row.has("name") => return None,
         None => type_name.to_owned(),
     };
     if taken.insert(name.clone()) {
@@ -170,11 +167,11 @@ fn signing_secrets(row: &mut Table<'_>, vault: &Vault<'_>) -> Vec<SecretString> 
         Ok(secrets)
     });
     let Some(secret) = vault.secret(row, SECRET) else { return several.unwrap_or_default() };
-    let key = if row.find(SECRET.file).is_some() { SECRET.file } else { SECRET.env };
+    let key = if row.has(SECRET.file) { SECRET.file } else { SECRET.env };
     if let Err(problem) = check(&secret) {
         row.contradiction(key, "", &[], Wrong::new(format!("names a secret that {problem}")));
     }
-    if row.find("secret_files").is_some() {
+    if row.has("secret_files") {
         row.contradiction(key, "", &[], Wrong::new("contradicts `secret_files`: give one of them"));
     }
     vec![secret]
@@ -187,7 +184,7 @@ fn pagerduty(row: &mut Table<'_>, vault: &Vault<'_>) -> Option<ChannelKind> {
         None => Url::parse(pagerduty::ENQUEUE_URL).ok(),
     };
     let routing_key = vault.secret(row, ROUTING_KEY);
-    if row.find(ROUTING_KEY.file).or_else(|| row.find(ROUTING_KEY.env)).is_none() {
+    if !(row.has(ROUTING_KEY.file) || row.has(ROUTING_KEY.env)) {
         row.missing(ROUTING_KEY.file, "\"/etc/heapwatch/pagerduty.key\"");
     }
     Some(ChannelKind::PagerDuty { url: url?, routing_key: routing_key? })
@@ -203,7 +200,7 @@ fn alertmanager(row: &mut Table<'_>) -> Option<ChannelKind> {
         let urls: Result<Vec<_>, _> = texts.iter().map(|text| parse_url(text)).collect();
         urls.map_err(|problem| Wrong::with_example(format!("in this list, one {problem}"), example))
     });
-    if row.find("urls").is_none() {
+    if !row.has("urls") {
         row.missing("urls", example);
     }
     let usual = Duration::from_mins(1);

@@ -31,7 +31,7 @@ pub(super) fn parse_url(text: &str) -> Result<Url, String> {
 /// An address that is not a secret by itself.
 pub(super) fn url(table: &mut Table<'_>, example: &str) -> Option<Url> {
     let url = table.parsed("url", example, "an address in quotes", parse_url);
-    if url.is_none() && table.find("url").is_none() {
+    if !table.has("url") {
         table.missing("url", example);
     }
     url
@@ -44,10 +44,10 @@ pub(super) fn secret_url(table: &mut Table<'_>, vault: &Vault<'_>, example: &str
             .file(found)
             .and_then(|text| parse_url(text.trim()).map_err(|problem| Wrong::with_example(problem, example)))
     });
-    if table.find("url_file").is_none() {
+    if !table.has("url_file") {
         return url(table, example);
     }
-    if table.find("url").is_some() {
+    if table.has("url") {
         table.contradiction("url", "", &[], Wrong::new("contradicts `url_file`: give one of them"));
     }
     from_file

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::found::Wrong;
 use super::table::Table;
-use super::values::{quoted, show_duration};
 use crate::leak::{GaugeRule, OptionError, Options};
 use crate::units::ByteSize;
 
@@ -36,38 +35,42 @@ pub(super) fn read(table: &mut Table<'_>, judged: Judged) -> Options {
     let usual = Options::default();
     let mut detection = table.section("detection");
     let none = Duration::ZERO;
-    // A longer interval alone must not make the configuration contradict itself.
-    let block = usual.block.max(judged.interval.saturating_mul(4));
+    let moment = Duration::from_millis(10);
+    // A longer interval alone must not make the configuration contradict itself, so the defaults give way to it.
+    let block = detection.duration("block", usual.block.max(judged.interval.saturating_mul(4)), moment..=YEAR);
     let options = Options {
         interval: judged.interval,
-        block: detection.duration("block", block, Duration::from_millis(100)..=YEAR),
+        block,
         warm_up: detection.duration("warm_up", usual.warm_up, none..=YEAR),
         hold: detection.duration("hold", usual.hold, none..=YEAR),
-        horizons: detection.durations("horizons", usual.horizons, "[\"1h\", \"24h\"]"),
-        verify: detection.duration("verify", usual.verify, none..=YEAR),
+        patience: detection.number("patience", usual.patience, 0.0..=1.0),
+        filling: detection.duration("filling", usual.filling, moment..=YEAR),
+        longest_tooth: detection.duration("longest_tooth", usual.longest_tooth, moment..=YEAR),
+        day: detection.duration("day", usual.day.max(block.saturating_mul(24)), moment..=YEAR),
+        verify: detection.duration("verify", usual.verify.max(block.saturating_mul(8)), moment..=YEAR),
         pair_gap: judged.pair_gap,
-        min_slope: detection.rate("min_slope", usual.min_slope, "700 KB/h"),
+        min_slope: detection.rate("min_slope", usual.min_slope, "512 KiB/h"),
+        min_rise: detection.size("min_rise", usual.min_rise, ByteSize::new(0)..=ByteSize::mib(1 << 20)),
         min_growth: detection.number("min_growth", usual.min_growth, 0.0..=1.0),
         memory_limit: judged.memory_limit,
         baseline: judged.baseline,
         gauges: judged.gauges,
     };
-    let shown_block = quoted(&show_duration(options.block));
     for error in options.clone().checked().err().unwrap_or_default() {
-        report(table, &mut detection, &shown_block, error);
+        report(table, &mut detection, error);
     }
     detection.finish();
     options
 }
 
-/// The detector knows what contradicts what; here are the keys that hold it.
-fn report(table: &mut Table<'_>, detection: &mut Table<'_>, shown_block: &str, error: OptionError) {
+/// The detector knows what contradicts what; here are the keys that hold it. Each has been checked for itself before,
+/// so what is left is told only where nothing else is.
+fn report(table: &mut Table<'_>, detection: &mut Table<'_>, error: OptionError) {
     let wrong = Wrong::with_example(error.problem, error.example);
     match error.key {
-        "block" => detection.contradiction("block", shown_block, &["block"], wrong),
-        "horizons" => detection.contradiction("horizons", "the usual windows", &["block", "horizons"], wrong),
-        "min_growth" => detection.contradiction("min_growth", &error.value, &["min_growth"], wrong),
-        "interval" => table.contradiction("interval", &error.value, &["interval"], wrong),
-        _ => table.contradiction("memory_limit", &error.value, &["memory_limit"], wrong),
+        "interval" | "memory_limit" => table.contradiction(error.key, &error.value, &[], wrong),
+        "block" if table.is_wrong("interval") => {}
+        "gauges.maximum" | "pair_gap" => {}
+        key => detection.contradiction(key, &error.value, &["block"], wrong),
     }
 }

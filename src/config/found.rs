@@ -69,12 +69,11 @@ impl Found<'_> {
 
     /// A number; in a variable, everything is text.
     pub(super) fn number(&self) -> Option<f64> {
-        let number = match self.value {
+        match self.value {
             Value::Num(_, number) => number.to_f64().or_else(|| number.to_i128().map(|whole| whole as f64)),
             Value::String(_, text) if self.is_variable() => text.trim().parse().ok(),
             _ => None,
-        };
-        number.filter(|number| number.is_finite())
+        }
     }
 
     pub(super) fn whole(&self) -> Option<i128> {

@@ -15,6 +15,10 @@ use super::problem::Problem;
 
 /// What the names of our variables begin with.
 const PREFIX: &str = "HEAPWATCH_";
+/// Lists of sections have no names that a variable could spell.
+const LISTS: [&str; 2] = ["targets", "channels"];
+const LISTS_STAND_IN_THE_FILE: &str =
+    "targets and channels can only stand in the file; what targets have in common is HEAPWATCH_DEFAULTS__...";
 /// 10,000 targets of a dozen lines each take 4 MiB.
 const LONGEST_FILE: u64 = 16 << 20;
 
@@ -25,6 +29,8 @@ pub(super) struct Layers {
     pub(super) root: Dict,
     /// The file's name, for what is missing in it.
     pub(super) file: Option<String>,
+    /// Variables that cannot be keys.
+    pub(super) refused: Vec<Problem>,
 }
 
 /// Where a value came from.
@@ -53,6 +59,7 @@ impl Layers {
             note_named_variables(&dict, &mut reserved);
             merged = merged.merge(Layer { name: name.clone(), dict });
         }
+        let mut refused = Vec::new();
         for (variable, text) in env {
             let Some(key) = variable.strip_prefix(PREFIX).filter(|key| !belongs_to_others(key)) else { continue };
             if reserved.contains(variable) {
@@ -60,13 +67,16 @@ impl Layers {
             }
             let path = key.to_ascii_lowercase().replace("__", ".");
             // Text stays text: whoever asks for a number parses it, and a token of digits keeps its zeros.
-            let nested = nest(&path, Value::from(text.as_str()));
-            if let Value::Dict(_, dict) = nested {
-                merged = merged.merge(Layer { name: variable.clone(), dict });
+            match nest(&path, Value::from(text.as_str())) {
+                Value::Dict(_, dict) if LISTS.iter().any(|list| dict.contains_key(*list)) => {
+                    refused.push(Problem::of_source(variable, LISTS_STAND_IN_THE_FILE.to_owned()));
+                }
+                Value::Dict(_, dict) => merged = merged.merge(Layer { name: variable.clone(), dict }),
+                _ => {}
             }
         }
         let root = merged.find_value("").ok().and_then(Value::into_dict).unwrap_or_default();
-        Ok(Self { merged, root, file: name })
+        Ok(Self { merged, root, file: name, refused })
     }
 
     /// Where the value with this tag came from.
@@ -93,10 +103,10 @@ impl Provider for Layer {
     }
 }
 
-/// `HEAPWATCH_CONFIG` names the file itself. The others are what Kubernetes sets in every container beside a service
-/// that is called `heapwatch`.
+/// `HEAPWATCH_CONFIG` names the file itself, `HEAPWATCH_SERVER` the daemon that commands ask. The others are what
+/// Kubernetes sets in every container beside a service that is called `heapwatch`.
 fn belongs_to_others(key: &str) -> bool {
-    key == "CONFIG" || key == "PORT" || key.starts_with("PORT_") || key.starts_with("SERVICE_")
+    matches!(key, "CONFIG" | "SERVER" | "PORT") || key.starts_with("PORT_") || key.starts_with("SERVICE_")
 }
 
 /// A `token_env = "HEAPWATCH_API_TOKEN"` names a secret, which is no key of the configuration.

@@ -21,18 +21,20 @@ pub(super) struct Report {
 }
 
 /// A key that nobody asked for. It is worded at the end, when all that could have been meant is known.
-struct Unknown {
-    section: String,
-    path: String,
-    key: String,
-    source: Option<String>,
+pub(super) struct Unknown {
+    pub(super) section: String,
+    pub(super) path: String,
+    pub(super) key: String,
+    pub(super) source: Option<String>,
+    /// What was asked for in this very section; channels of another type have other keys.
+    pub(super) known: BTreeSet<&'static str>,
 }
 
 impl Report {
-    pub(super) fn new(layers: Layers) -> Self {
+    pub(super) fn new(mut layers: Layers) -> Self {
         Self {
+            problems: RefCell::new(std::mem::take(&mut layers.refused)),
             layers,
-            problems: RefCell::default(),
             seen: RefCell::default(),
             warnings: RefCell::default(),
             unknown: RefCell::default(),
@@ -73,13 +75,8 @@ impl Report {
     }
 
     /// Remembers a key that nobody asked for.
-    pub(super) fn unknown(&self, section: &str, path: &str, key: &str, origin: Option<Origin>) {
-        self.unknown.borrow_mut().push(Unknown {
-            section: section.to_owned(),
-            path: path.to_owned(),
-            key: key.to_owned(),
-            source: origin.map(|origin| origin.name().to_owned()),
-        });
+    pub(super) fn unknown(&self, unknown: Unknown) {
+        self.unknown.borrow_mut().push(unknown);
     }
 
     /// Every key that was asked for, with its section: `targets.snapshot.gap`.
@@ -100,7 +97,7 @@ impl Report {
 
 impl Unknown {
     fn worded(self, sections: &BTreeMap<String, BTreeSet<&'static str>>) -> Problem {
-        let advice = advice(&self.section, &self.key, sections);
+        let advice = self.advice(sections);
         Problem {
             key: join(&self.path, &self.key),
             value: None,
@@ -109,35 +106,54 @@ impl Unknown {
             example: None,
         }
     }
+
+    /// What may have been meant.
+    fn advice(&self, sections: &BTreeMap<String, BTreeSet<&'static str>>) -> String {
+        let key = &self.key;
+        if self.known.contains(format!("{key}_file").as_str()) {
+            return format!("secrets do not stand in the configuration: write the path of a file as `{key}_file`");
+        }
+        if let Some(nearest) = nearest(key, self.known.iter().copied()) {
+            return format!("did you mean `{nearest}`?");
+        }
+        if let Some(elsewhere) = self.elsewhere(sections) {
+            return elsewhere;
+        }
+        let known: Vec<String> = self.known.iter().map(|key| format!("`{key}`")).collect();
+        format!("known here are {}", known.join(", "))
+    }
+
+    /// Where a key of this name is known, beneath this section if it can be.
+    fn elsewhere(&self, sections: &BTreeMap<String, BTreeSet<&'static str>>) -> Option<String> {
+        // A key of a channel of another type is of no use in this one.
+        if self.section == "channels" {
+            return None;
+        }
+        let beneath = format!("{}.", self.section);
+        let mut with_key: Vec<&str> = sections
+            .iter()
+            .filter(|(_, keys)| keys.contains(self.key.as_str()))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        // A section within this one comes first, and channels last: what they have, others rather have.
+        with_key.sort_by_key(|section| (!section.starts_with(&beneath), *section == "channels"));
+        let section = with_key.first()?;
+        Some(match section.strip_prefix(&beneath).unwrap_or(section) {
+            "" => format!("write `{}` before the first [section]", self.key),
+            section => format!("it belongs elsewhere: `{}`", join(section, &self.key)),
+        })
+    }
 }
 
-/// What may have been meant by `key` in `section`.
-fn advice(section: &str, key: &str, sections: &BTreeMap<String, BTreeSet<&'static str>>) -> String {
-    let none = BTreeSet::new();
-    let here = sections.get(section).unwrap_or(&none);
-    if here.contains(format!("{key}_file").as_str()) {
-        return format!("secrets do not stand in the configuration: write the path of a file as `{key}_file`");
-    }
-    if let Some(nearest) = nearest(key, here.iter().copied()) {
-        return format!("did you mean `{nearest}`?");
-    }
-    let elsewhere = sections.iter().find(|(_, keys)| keys.contains(key)).map(|(section, _)| join(section, key));
-    if let Some(elsewhere) = elsewhere {
-        return format!("it belongs elsewhere: `{elsewhere}`");
-    }
-    let known: Vec<String> = here.iter().map(|key| format!("`{key}`")).collect();
-    format!("known here are {}", known.join(", "))
-}
-
-/// The word that is nearest to `key`, where one is near enough to be a slip of the finger.
+/// The word that is nearest to `key`, where one is near enough to be a slip of the finger or a word cut short.
 pub(super) fn nearest<'a>(key: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let slips = 1 + key.chars().count() / 4;
     let folded = key.to_ascii_lowercase().replace('-', "_");
-    words
-        .map(|word| (strsim::damerau_levenshtein(&folded, word), word))
-        .filter(|(distance, _)| *distance <= slips)
-        .min()
-        .map(|(_, word)| word)
+    let distance = |word: &str| match folded.len() {
+        3.. if word.starts_with(&folded) => 0,
+        _ => strsim::damerau_levenshtein(&folded, word),
+    };
+    words.map(|word| (distance(word), word)).filter(|(distance, _)| *distance <= slips).min().map(|(_, word)| word)
 }
 
 /// `key` within `section`; the topmost section has no name.

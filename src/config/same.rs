@@ -84,3 +84,53 @@ fn same_credentials(one: &Credentials, other: &Credentials) -> bool {
 fn same_secret(one: &SecretString, other: &SecretString) -> bool {
     one.expose_secret() == other.expose_secret()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Sources, load};
+
+    const TARGET: &str = "[[targets]]\nname = \"a\"\nurl = \"http://h\"\ntoken_file = \"./token\"\n";
+
+    fn target(directory: &Path, token: &str, lines: &str) -> Target {
+        fs::write(directory.join("token"), token).expect("a file");
+        fs::set_permissions(directory.join("token"), fs::Permissions::from_mode(0o600)).expect("our own file");
+        let file = directory.join("x.toml");
+        fs::write(&file, format!("{TARGET}{lines}\n")).expect("a file");
+        let sources = Sources { file: Some(file), ..Sources::default() };
+        load(&sources).unwrap_or_else(|problems| panic!("{problems}")).targets.remove(0)
+    }
+
+    #[test]
+    fn whatever_changes_makes_another_target() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let before = target(directory.path(), "one", "snapshot = {}");
+        assert!(before.same_as(&target(directory.path(), "one", "snapshot = {} # a comment")));
+        for lines in [
+            "",
+            "snapshot = { enabled = false }",
+            "snapshot = { gap = \"29m\" }",
+            "snapshot = { username = \"u\", password_file = \"./token\" }",
+            "snapshot = { margin = \"1MiB\" }",
+            "snapshot = { idle_timeout = \"30s\" }",
+            "snapshot = { path = \"/x\" }",
+            "snapshot = {}\ninterval = \"29s\"",
+            "snapshot = {}\ntimeout = \"9s\"",
+            "snapshot = {}\nconnect_timeout = \"3s\"",
+            "snapshot = {}\nheaders = { X-Team = \"a\" }",
+            "snapshot = {}\nlabels = { team = \"a\" }",
+            "snapshot = {}\ngroup = \"a\"",
+            "snapshot = {}\nmemory_limit = \"1GiB\"",
+            "snapshot = {}\ndown_after = 4",
+            "snapshot = {}\nfields = { rss = \"/rss\" }",
+            "snapshot = {}\ndetection = { hold = \"21m\" }",
+        ] {
+            assert!(!before.same_as(&target(directory.path(), "one", lines)), "{lines}");
+        }
+        assert!(!before.same_as(&target(directory.path(), "two", "snapshot = {}")), "a token was rotated");
+    }
+}

@@ -38,36 +38,33 @@ impl Vault<'_> {
     pub(super) fn secret(&self, table: &mut Table<'_>, keys: Keys) -> Option<SecretString> {
         let from_file = table.read(keys.file, |found| self.file(found).and_then(one_line));
         let from_env = table.read(keys.env, |found| self.variable(found).and_then(one_line));
-        let both = table.find(keys.file).is_some() && table.find(keys.env).is_some();
-        if both {
+        if table.has(keys.file) && table.has(keys.env) {
             let problem = format!("contradicts `{}`: give one of them", keys.file);
             table.contradiction(keys.env, "", &[], Wrong::new(problem));
         }
         from_file.or(from_env).map(SecretString::from)
     }
 
-    /// Bearer or basic credentials of a section, if it has any.
+    /// Bearer or basic credentials of a section, if it has any; a target's own replace those of `[defaults]` whole.
     pub(super) fn credentials(&self, table: &mut Table<'_>) -> Option<Credentials> {
-        let token = self.secret(table, TOKEN);
-        let password = self.secret(table, PASSWORD);
-        let user = table.text("username", "\"heapwatch\"");
-        let has_password = table.find(PASSWORD.file).or_else(|| table.find(PASSWORD.env)).is_some();
-        let has_token = table.find(TOKEN.file).or_else(|| table.find(TOKEN.env)).is_some();
-        if user.is_some() && has_token {
-            let problem = "contradicts `token_file`: an endpoint takes a token, or a user with a password";
-            table.contradiction("username", "", &[], Wrong::new(problem));
+        let mut own = table.nearest_with(&[TOKEN.file, TOKEN.env, "username", PASSWORD.file, PASSWORD.env])?;
+        let token = self.secret(&mut own, TOKEN);
+        let password = self.secret(&mut own, PASSWORD);
+        let user = own.text("username", "\"heapwatch\"");
+        let has_token = own.has(TOKEN.file) || own.has(TOKEN.env);
+        let has_password = own.has(PASSWORD.file) || own.has(PASSWORD.env);
+        match (has_token, own.has("username"), has_password) {
+            (true, true, _) => {
+                let problem = "contradicts the token: an endpoint takes a token, or a user with a password";
+                own.contradiction("username", "", &[], Wrong::new(problem));
+            }
+            (false, true, false) => own.missing(PASSWORD.file, "\"/etc/heapwatch/api.password\""),
+            (_, false, true) => own.missing("username", "\"heapwatch\""),
+            _ => {}
         }
         match (token, user, password) {
-            (Some(token), _, _) => Some(Credentials::Bearer(token)),
+            (Some(token), ..) => Some(Credentials::Bearer(token)),
             (None, Some(user), Some(password)) => Some(Credentials::Basic { user, password }),
-            (None, Some(_), None) if !has_password => {
-                table.missing(PASSWORD.file, "\"/etc/heapwatch/api.password\"");
-                None
-            }
-            (None, None, Some(_)) => {
-                table.missing("username", "\"heapwatch\"");
-                None
-            }
             _ => None,
         }
     }
@@ -107,6 +104,9 @@ impl Vault<'_> {
                 example,
             ));
         };
+        if name.is_empty() {
+            return Err(Wrong::with_example("is empty", example));
+        }
         let secret = self.env.iter().find(|(variable, _)| variable == name).map(|(_, secret)| secret.trim());
         match secret {
             None => Err(Wrong::new("names a variable that is not set")),

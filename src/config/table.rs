@@ -13,7 +13,7 @@ use figment::value::{Dict, Value};
 
 use super::found::{Found, Wrong};
 use super::problem::Problem;
-use super::report::{Report, join};
+use super::report::{Report, Unknown, join, nearest};
 use super::values::{kind_of, parse_duration, parse_rate, parse_size, quoted, show_duration, within};
 use crate::units::{ByteRate, ByteSize};
 
@@ -58,7 +58,13 @@ impl<'a> Table<'a> {
         let Some(own) = self.levels.first().filter(|level| level.path == self.path) else { return };
         for (key, value) in own.dict {
             if !self.known.contains(key.as_str()) {
-                self.report.unknown(&self.section, &own.path, key, self.report.origin(value.tag()));
+                self.report.unknown(Unknown {
+                    section: self.section.clone(),
+                    path: own.path.clone(),
+                    key: key.clone(),
+                    source: self.report.origin(value.tag()).map(|origin| origin.name().to_owned()),
+                    known: self.known.clone(),
+                });
             }
         }
     }
@@ -71,6 +77,19 @@ impl<'a> Table<'a> {
     /// True where the section itself is written, or stands in `defaults`.
     pub(super) fn is_written(&self) -> bool {
         !self.levels.is_empty()
+    }
+
+    /// True where `key` is written, here or in what stands in for this section.
+    pub(super) fn has(&mut self, key: &'static str) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// What is written nearest with any of `keys` in it: keys that only make sense together are not mixed from the
+    /// section and what stands in for it.
+    pub(super) fn nearest_with(&mut self, keys: &[&'static str]) -> Option<Self> {
+        self.known.extend(keys);
+        let level = self.levels.iter().find(|level| keys.iter().any(|key| level.dict.contains_key(*key)))?;
+        Some(Self::new(self.report, level.path.clone(), self.section.clone(), vec![level.clone()]))
     }
 
     // -- sections within --
@@ -132,16 +151,6 @@ impl<'a> Table<'a> {
         self.parsed(key, &example, "a duration in quotes, with a unit", parse).unwrap_or(default)
     }
 
-    /// A list of durations.
-    pub(super) fn durations(&mut self, key: &'static str, default: Vec<Duration>, example: &str) -> Vec<Duration> {
-        self.read(key, |found| {
-            let texts = found.texts().map_err(|wrong| Wrong::with_example(wrong, example))?;
-            let times: Result<Vec<_>, _> = texts.iter().map(|text| parse_duration(text)).collect();
-            times.map_err(|wrong| Wrong::with_example(format!("in this list, one {wrong}"), example))
-        })
-        .unwrap_or(default)
-    }
-
     /// A size, such as `64MiB`.
     pub(super) fn size(&mut self, key: &'static str, default: ByteSize, allowed: RangeInclusive<ByteSize>) -> ByteSize {
         self.maybe_size(key, default, allowed).unwrap_or(default)
@@ -179,6 +188,9 @@ impl<'a> Table<'a> {
         self.read(key, |found| {
             let wrong = |problem| Wrong::with_example(problem, example.to_string());
             let number = found.number().ok_or_else(|| wrong(format!("must be a number{}", found.instead())))?;
+            if !number.is_finite() {
+                return Err(wrong("must be a finite number".to_owned()));
+            }
             within(number, &allowed, ToString::to_string).map_err(wrong)
         })
     }
@@ -190,7 +202,8 @@ impl<'a> Table<'a> {
     {
         let read = self.read(key, |found| {
             let wrong = |problem| Wrong::with_example(problem, default.to_string());
-            let whole = found.whole().ok_or_else(|| wrong(format!("must be a whole number{}", found.instead())))?;
+            let instead = || if found.number().is_some() { String::new() } else { found.instead() };
+            let whole = found.whole().ok_or_else(|| wrong(format!("must be a whole number{}", instead())))?;
             let past = || if whole < 0 { allowed.start() } else { allowed.end() };
             let edge = || format!("must be at {} {}", if whole < 0 { "least" } else { "most" }, past());
             let count = T::try_from(whole).map_err(|_| wrong(edge()))?;
@@ -215,7 +228,10 @@ impl<'a> Table<'a> {
         let example = quoted(names.first().copied().unwrap_or_default());
         let parse = |text: &str| {
             let word = words.iter().find(|(name, _)| *name == text).map(|(_, word)| *word);
-            word.ok_or_else(|| format!("must be one of {}", names.join(", ")))
+            word.ok_or_else(|| match nearest(text, names.iter().copied()) {
+                Some(nearest) => format!("must be one of {}; did you mean \"{nearest}\"?", names.join(", ")),
+                None => format!("must be one of {}", names.join(", ")),
+            })
         };
         self.parsed(key, &example, "a word in quotes", parse).unwrap_or(default)
     }
@@ -299,9 +315,7 @@ impl<'a> Table<'a> {
     /// Reports what is wrong with the value of `key` as it is in force: found, or `default`. Quiet where `key` or one
     /// of `others` is wrong by itself.
     pub(super) fn contradiction(&mut self, key: &'static str, default: &str, others: &[&'static str], wrong: Wrong) {
-        let blamed = |found: Option<Found<'_>>| found.is_some_and(|found| self.report.blames(&found.key));
-        let others: Vec<_> = others.iter().map(|other| self.peek(other)).collect();
-        if others.into_iter().any(blamed) {
+        if others.iter().any(|other| *other != key && self.is_wrong(other)) {
             return;
         }
         match self.find(key) {
@@ -317,19 +331,25 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn peek(&self, key: &str) -> Option<Found<'a>> {
-        let (level, value) = self.levels.iter().find_map(|level| Some((level, level.dict.get(key)?)))?;
-        Some(self.found(level, key, value))
+    /// True where the value of `key` that is in force has been found wrong.
+    pub(super) fn is_wrong(&self, key: &str) -> bool {
+        let level = self.levels.iter().find(|level| level.dict.contains_key(key));
+        level.is_some_and(|level| self.report.blames(&join(&level.path, key)))
     }
 
     /// Reports a key that must be there.
     pub(super) fn missing(&mut self, key: &'static str, example: &str) {
+        self.missing_because(key, "is missing", example);
+    }
+
+    /// Reports a key that must be there, and why.
+    pub(super) fn missing_because(&mut self, key: &'static str, problem: &str, example: &str) {
         self.known.insert(key);
         self.report.add(Problem {
             key: join(&self.path, key),
             value: None,
             source: self.report.layers().file.clone(),
-            problem: "is missing".to_owned(),
+            problem: problem.to_owned(),
             example: Some(example.to_owned()),
         });
     }

@@ -13,6 +13,7 @@ use super::secret::Vault;
 use super::snapshot;
 use super::table::Table;
 use super::values::{quoted, show_duration};
+use crate::http::ShownUrl;
 use crate::probe::health::Field;
 use crate::target::{Labels, TargetName};
 use crate::units::ByteSize;
@@ -39,7 +40,19 @@ pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> Vec<Target> {
         row.finish();
     }
     defaults.finish();
+    warn_of_twins(root, &targets);
     targets
+}
+
+/// Two names for one process: each of its leaks would be told twice, and its snapshots would be taken twice.
+fn warn_of_twins(root: &Table<'_>, targets: &[Target]) {
+    let mut first: BTreeMap<&str, &TargetName> = BTreeMap::new();
+    for target in targets {
+        if let Some(twin) = first.insert(target.probe.url.as_str(), &target.name) {
+            let url = ShownUrl::of(&target.probe.url);
+            root.report.warn(format!("targets {twin} and {} are the same: {url}", target.name));
+        }
+    }
 }
 
 /// The detector's options of `[defaults]`.
@@ -52,12 +65,10 @@ pub(super) fn default_detection(root: &mut Table<'_>) -> leak::Options {
 
 fn target(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<TargetName>) -> Option<Target> {
     let name = row.parsed("name", "\"checkout-api\"", "a name in quotes", |text| {
-        let name = TargetName::new(text).map_err(|_| {
-            "must be 1 to 64 of letters, digits, `.`, `_` and `-`, starting with a letter or digit".to_owned()
-        })?;
+        let name = parse_name(text)?;
         if taken.insert(name.clone()) { Ok(name) } else { Err("names two targets; every name is unique".to_owned()) }
     });
-    if name.is_none() && row.find("name").is_none() {
+    if !row.has("name") {
         row.missing("name", "\"checkout-api\"");
     }
     let base = super::connection::url(row, EXAMPLE_URL);
@@ -69,13 +80,11 @@ fn target(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<TargetNam
             Wrong::with_example("has a query, which belongs into `health_path`", EXAMPLE_URL),
         );
     }
-    let labels = labels(row);
-    let group = row.text("group", "\"checkout\"");
     let settings = settings(row, vault, base.as_ref());
     Some(Target {
         name: name?,
-        labels,
-        group,
+        labels: settings.labels,
+        group: settings.group,
         interval: settings.leak.interval,
         probe: settings.probe?,
         leak: settings.leak,
@@ -84,8 +93,16 @@ fn target(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<TargetNam
     })
 }
 
+/// Parses the name of a target, a channel or a gauge.
+pub(super) fn parse_name(text: &str) -> Result<TargetName, String> {
+    let rule = "must be 1 to 64 of letters, digits, `.`, `_` and `-`, starting with a letter or digit";
+    TargetName::new(text).map_err(|_| rule.to_owned())
+}
+
 /// What `[defaults]` can hold, too.
 struct Settings {
+    labels: Labels,
+    group: Option<String>,
     /// `None` where there is no address.
     probe: Option<probe::Options>,
     leak: leak::Options,
@@ -94,6 +111,8 @@ struct Settings {
 }
 
 fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&Url>) -> Settings {
+    let labels = labels(table);
+    let group = table.text("group", "\"checkout\"");
     let gauges = gauges(table);
     let watched = gauges.iter().map(|gauge| gauge.rule.clone()).collect();
     let mut snapshot = table.section("snapshot");
@@ -120,7 +139,7 @@ fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&Url>) -> Set
         gauges: gauges.into_iter().map(|gauge| (gauge.rule.name, gauge.pointer)).collect(),
     });
     let down_after = table.count("down_after", 3, 1..=1000);
-    Settings { probe, leak: detection::read(table, judged), capture, down_after }
+    Settings { labels, group, probe, leak: detection::read(table, judged), capture, down_after }
 }
 
 /// A poll that takes longer than the interval would be late for the next one.
@@ -226,21 +245,21 @@ fn gauges(table: &mut Table<'_>) -> Vec<Gauge> {
     let mut gauges = Vec::new();
     for mut row in table.rows("gauges", "name") {
         let name = row.parsed("name", "\"listeners\"", "a name in quotes", |text| {
-            let name = TargetName::new(text).map_err(|error| error.to_string())?;
+            let name = parse_name(text)?;
             let fresh = taken.insert(name.clone());
             if fresh { Ok(name.to_string()) } else { Err("names two gauges of this target".to_owned()) }
         });
         let example = "\"/process/listeners\"";
         let place = row.parsed("pointer", example, "a JSON pointer in quotes", pointer);
         for (key, example) in [("name", "\"listeners\""), ("pointer", example)] {
-            if row.find(key).is_none() {
+            if !row.has(key) {
                 row.missing(key, example);
             }
         }
         let maximum = row.maybe_number("maximum", 10.0, f64::MIN..=f64::MAX);
         let growth = row.flag("growth", false);
-        if maximum.is_none() && !growth && row.find("maximum").is_none() {
-            row.missing("maximum", "10");
+        if !growth && !row.has("maximum") {
+            row.missing_because("maximum", "is missing, and `growth = true` is, too", "10");
         }
         row.finish();
         if let (Some(name), Some(pointer)) = (name, place) {

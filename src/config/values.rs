@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use figment::value::{Num, Value};
 
-use crate::units::{ByteRate, ByteSize};
+use crate::units::{ByteRate, ByteSize, SizeError};
 
 /// Longest value that a message shows.
 const SHOWN_CHARS: usize = 60;
@@ -39,7 +39,13 @@ pub(super) fn show_duration(duration: Duration) -> String {
 
 /// Parses `64MiB` or `512 MB`.
 pub(super) fn parse_size(text: &str) -> Result<ByteSize, String> {
-    text.parse::<ByteSize>().map_err(|error| escaped(&error.to_string()))
+    text.parse().map_err(|error| match error {
+        SizeError::NoUnit => "needs a unit: B, KiB, MiB, GiB or TiB, or KB, MB, GB or TB".to_owned(),
+        SizeError::UnknownUnit(unit) => {
+            format!("has the unknown unit `{}` (known are B, KiB, MiB, GiB, TiB, KB, MB, GB and TB)", cut(&unit))
+        }
+        SizeError::NotASize => "must be a size with a unit: B, KiB, MiB, GiB or TiB, or KB, MB, GB or TB".to_owned(),
+    })
 }
 
 /// Parses a growth such as `700 KB/h` or `1MiB/min`.

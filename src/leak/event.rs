@@ -113,6 +113,18 @@ pub enum Change {
     },
 }
 
+impl LeakEvent {
+    /// The event without the gates, which take most of its space.
+    #[must_use]
+    pub fn without_reasons(&self) -> Self {
+        let mut event = self.clone();
+        if let Change::LeakSuspected { reasons, .. } | Change::LeakConfirmed { reasons, .. } = &mut event.change {
+            *reasons = Vec::new();
+        }
+        event
+    }
+}
+
 /// How an episode ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resolution {

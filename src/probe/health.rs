@@ -8,11 +8,13 @@
 //! taken by name. Pure: no sockets, no clock.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::http;
 use crate::sample::Sample;
+use crate::units::ByteSize;
 
 mod choose;
 mod field;
@@ -68,9 +70,7 @@ pub enum HealthError {
         hint: String,
     },
     /// Memory figures in an array or under numbers, one element a process.
-    #[error(
-        "lists the memory of {count} of several processes; list each as a target of its own, with a URL that reaches only it"
-    )]
+    #[error("lists memory by process ({count} here): make each a target of its own, with a URL that reaches only it")]
     SeveralProcesses {
         /// Elements with memory figures.
         count: usize,
@@ -124,6 +124,18 @@ pub enum Figure {
     Span(Duration),
     /// A point in time.
     Instant(Timestamp),
+}
+
+/// As people read it: `123 MiB`, `8h 3m 20s`, `2025-10-09T08:53:20Z`.
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => ByteSize::new(*bytes).fmt(f),
+            Self::Count(count) => count.fmt(f),
+            Self::Span(span) => humantime::format_duration(Duration::from_secs(span.as_secs())).fmt(f),
+            Self::Instant(at) => at.fmt(f),
+        }
+    }
 }
 
 /// One gauge of a reading.

@@ -13,6 +13,9 @@ use super::health::{self, Mapping, Reading};
 use super::{Options, ProbeError, Stage};
 use crate::http::{self, ClientError, ShownUrl};
 
+/// No answer is worth more waiting, and no deadline overflows the clock.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
+
 /// Polls one target, one poll at a time.
 #[derive(Debug)]
 pub struct Prober {
@@ -26,7 +29,8 @@ pub struct Prober {
 impl Prober {
     /// Sets up the client; connects to nothing.
     pub fn new(options: Options) -> Result<Self, ClientError> {
-        let client = http::client(&options.client)?;
+        let is_plain = options.url.scheme() == "http";
+        let client = if is_plain { http::plain_client(&options.client) } else { http::client(&options.client) }?;
         let mapping = Mapping::new(&options.pointers, &options.gauges);
         Ok(Self { options, mapping, client, may_reuse: AtomicBool::new(false) })
     }
@@ -38,23 +42,24 @@ impl Prober {
     ///
     /// Cancel-safe: dropping it closes the connection and leaves nothing behind.
     pub async fn probe(&self) -> Result<Reading, ProbeError> {
-        let deadline = Instant::now() + self.options.timeout;
+        let deadline = Instant::now() + self.options.timeout.min(LONGEST_TIMEOUT);
         let response = timeout_at(deadline, self.ask()).await.map_err(|_| ProbeError::Timeout(Stage::Waiting))??;
         let response = self.accept(response, deadline).await?;
         let limit = usize::try_from(self.options.body_limit.bytes()).unwrap_or(usize::MAX);
         let body: Bytes = timeout_at(deadline, http::read_capped(response, limit))
             .await
             .map_err(|_| ProbeError::Timeout(Stage::Reading))??;
-        self.may_reuse.store(true, Ordering::Relaxed);
         Ok(health::read(&body, &self.mapping)?)
     }
 
     async fn ask(&self) -> Result<Response, ProbeError> {
         let may_reuse = self.may_reuse.swap(false, Ordering::Relaxed);
-        match self.send().await {
-            Err(ProbeError::Broken(_)) if may_reuse => self.send().await,
-            outcome => outcome,
-        }
+        let response = match self.send().await {
+            Err(ProbeError::Broken(_)) if may_reuse => self.send().await?,
+            outcome => outcome?,
+        };
+        self.may_reuse.store(true, Ordering::Relaxed);
+        Ok(response)
     }
 
     async fn send(&self) -> Result<Response, ProbeError> {

@@ -47,8 +47,17 @@ impl From<rusqlite::Error> for Unusable {
     }
 }
 
-/// Takes the directory for this process. The lock goes with the file, and with the process however it ends.
-pub(super) fn lock(dir: &Path, now: Timestamp) -> Result<File, StoreError> {
+/// A state directory that belongs to this process.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// Holds the lock, which goes with the file, and with the process however it ends.
+    pub(super) lock: File,
+    /// A daemon has worked here before, so there must be a database.
+    used_before: bool,
+}
+
+/// Takes the directory for this process.
+pub(super) fn take(dir: &Path, now: Timestamp) -> Result<Taken, StoreError> {
     /// More than any text of ours.
     const LONGEST: u64 = 200;
     let path = dir.join(LOCK);
@@ -71,17 +80,18 @@ pub(super) fn lock(dir: &Path, now: Timestamp) -> Result<File, StoreError> {
         }
         Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
     }
+    let used_before = file.metadata().is_ok_and(|found| found.len() > 0);
     let holder = format!("heapwatch with process id {} since {now}\n", std::process::id());
     // The name is a courtesy to the next one; on a full disk the lock still holds.
     file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).ok();
-    Ok(file)
+    Ok(Taken { lock: file, used_before })
 }
 
-/// Opens the database of a directory that is locked, in whatever state it is.
-pub(super) fn open(dir: &Path, now: Timestamp) -> Result<(Opened, Vec<OpenNote>), StoreError> {
+/// Opens the database of a directory that is taken, in whatever state it is.
+pub(super) fn open(dir: &Path, taken: &Taken, now: Timestamp) -> Result<(Opened, Vec<OpenNote>), StoreError> {
     let path = dir.join(DATABASE);
     let mut notes = Vec::new();
-    let note = match attempt(&path, &mut notes) {
+    let note = match attempt(&path, taken.used_before, &mut notes) {
         Ok(opened) => return Ok((opened, notes)),
         Err(Unusable::Environment(error)) => return Err(error),
         Err(Unusable::Damaged(why)) => OpenNote::Damaged { moved_to: move_aside(&path, "damaged", now)?, why },
@@ -89,7 +99,7 @@ pub(super) fn open(dir: &Path, now: Timestamp) -> Result<(Opened, Vec<OpenNote>)
             OpenNote::Newer { moved_to: move_aside(&path, "newer", now)?, found, known: known_version() }
         }
     };
-    let fresh = attempt(&path, &mut notes).map_err(|unusable| match unusable {
+    let fresh = attempt(&path, false, &mut notes).map_err(|unusable| match unusable {
         Unusable::Environment(error) => error,
         Unusable::Damaged(why) => StoreError::Unreadable { what: format!("new database: {why}") },
         Unusable::Newer(version) => StoreError::Unreadable { what: format!("new database of version {version}") },
@@ -97,14 +107,15 @@ pub(super) fn open(dir: &Path, now: Timestamp) -> Result<(Opened, Vec<OpenNote>)
     Ok((fresh, vec![note]))
 }
 
-fn attempt(path: &Path, notes: &mut Vec<OpenNote>) -> Result<Opened, Unusable> {
+fn attempt(path: &Path, must_be_there: bool, notes: &mut Vec<OpenNote>) -> Result<Opened, Unusable> {
+    let environment = |error| Unusable::Environment(failed("open", path)(error));
     // Created here so that it is private from its first moment; its WAL takes over the mode.
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| Unusable::Environment(failed("open", path)(error)))?;
+    let mut file =
+        OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(environment)?;
+    if let Some(why) = cut_off(&mut file, path, must_be_there).map_err(environment)? {
+        return Err(Unusable::Damaged(why));
+    }
+    drop(file);
     let mut connection = connect(path)?;
     let found = version(&connection)?;
     if found > known_version() {
@@ -122,6 +133,34 @@ fn attempt(path: &Path, notes: &mut Vec<OpenNote>) -> Result<Opened, Unusable> {
         check(&connection, &["blocks"])?;
     }
     Ok(Opened { last_alive: last_alive(&connection)?, connection, stopped_cleanly })
+}
+
+/// What the database engine itself would overlook of a file that has lost its end: a very short one it takes for new,
+/// and a page cut in two it fills with zeros.
+fn cut_off(file: &mut File, path: &Path, must_be_there: bool) -> std::io::Result<Option<String>> {
+    /// Of anything shorter the engine thinks that it is new.
+    const SHORTEST: u64 = 512;
+    let length = file.metadata()?.len();
+    if length < SHORTEST {
+        return Ok((length > 0 || must_be_there).then(|| format!("it has only {length} bytes")));
+    }
+    // With a WAL beside it the file may be anything: a crash while it was written is mended from the WAL.
+    if fs::metadata(suffixed(path, "-wal")).is_ok_and(|wal| wal.len() > 0) {
+        return Ok(None);
+    }
+    // https://www.sqlite.org/fileformat.html: the page size is at 16, where 1 stands for 65536, their number at 28.
+    let mut header = [0; 32];
+    file.read_exact(&mut header)?;
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Ok(None);
+    }
+    let page_size = match u64::from(u16::from_be_bytes([header[16], header[17]])) {
+        1 => 65_536,
+        other => other,
+    };
+    let pages = u64::from(u32::from_be_bytes([header[28], header[29], header[30], header[31]]));
+    let announced = pages * page_size;
+    Ok((length < announced).then(|| format!("it has {length} bytes of {announced}")))
 }
 
 /// A connection with our settings, to a file or to memory.
@@ -215,13 +254,8 @@ fn move_aside(path: &Path, why: &str, now: Timestamp) -> Result<PathBuf, StoreEr
     };
     let target = (1..=MOST_TURNS).map(named).find(|target| !target.exists()).unwrap_or_else(|| named(1));
     for suffix in ["", "-wal", "-shm"] {
-        let with = |path: &Path| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        let from = with(path);
-        match fs::rename(&from, with(&target)) {
+        let from = suffixed(path, suffix);
+        match fs::rename(&from, suffixed(&target, suffix)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(failed("move aside", &from)(error));
             }
@@ -232,4 +266,10 @@ fn move_aside(path: &Path, why: &str, now: Timestamp) -> Result<PathBuf, StoreEr
         files::sync_dir(dir)?;
     }
     Ok(target)
+}
+
+fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }

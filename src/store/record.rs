@@ -149,3 +149,15 @@ pub(super) const fn part_name(part: PairPart) -> &'static str {
 pub(super) fn part_from_name(name: &str) -> Option<PairPart> {
     [PairPart::Baseline, PairPart::First, PairPart::Second].into_iter().find(|part| part_name(*part) == name)
 }
+
+/// The name of a cause in the database.
+pub(super) const fn cause_name(cause: RestartCause) -> &'static str {
+    match cause {
+        RestartCause::AtMemoryLimit => "at_memory_limit",
+        RestartCause::Unknown => "unknown",
+    }
+}
+
+pub(super) fn cause_from_name(name: &str) -> Option<RestartCause> {
+    [RestartCause::AtMemoryLimit, RestartCause::Unknown].into_iter().find(|cause| cause_name(*cause) == name)
+}

@@ -66,4 +66,5 @@ CREATE TABLE blocks (
     target TEXT NOT NULL, resolution TEXT NOT NULL, first_steady INTEGER NOT NULL, last_steady INTEGER NOT NULL,
     count INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (target, resolution, first_steady)
 );
+CREATE INDEX blocks_by_age ON blocks (resolution, last_steady);
 ";

@@ -12,6 +12,8 @@ const { parseArgs } = require('node:util');
 
 const MOST_OPEN = 32;
 const TICK_MS = 20;
+// After a pause of this process a longer backlog is dropped, not sent in a burst.
+const MOST_TICKS_AT_ONCE = 5;
 
 const { values } = parseArgs({
   options: {
@@ -59,8 +61,7 @@ const started = process.hrtime.bigint();
 let due = 0;
 setInterval(() => {
   const elapsed = Number(process.hrtime.bigint() - started) / 1e9;
-  // What fell due since the last tick; after a pause of this process the backlog is dropped, not sent in a burst.
-  const owed = Math.min(Math.floor(elapsed * rate) - due, Math.ceil(rate * TICK_MS * 0.005));
+  const owed = Math.min(Math.floor(elapsed * rate) - due, Math.ceil((rate * TICK_MS * MOST_TICKS_AT_ONCE) / 1000));
   due = Math.floor(elapsed * rate);
   for (let n = 0; n < owed && counts.sent + counts.skipped < most; n += 1) send();
   if (elapsed >= seconds || (counts.sent + counts.skipped >= most && open === 0)) finish();

@@ -21,13 +21,18 @@ const v8 = require('node:v8');
 const vm = require('node:vm');
 const express = require('express');
 
-// A number from the environment; anything else ends the process, because a mistyped setting would make a test prove nothing.
+// Ends the process: with a mistyped setting a test would prove nothing.
+function refuse(problem) {
+  console.error(problem);
+  process.exit(64);
+}
+
+// A number from the environment.
 function setting(name, fallback) {
   const text = process.env[name] ?? String(fallback);
   const number = Number(text);
   if (text.trim() === '' || !Number.isFinite(number) || number < 0) {
-    console.error(`${name}=${JSON.stringify(text)}: must be a number, 0 or more`);
-    process.exit(64);
+    refuse(`${name}=${JSON.stringify(text)}: must be a number, 0 or more`);
   }
   return number;
 }
@@ -37,6 +42,7 @@ function sameSecret(given, expected) {
   return timingSafeEqual(digest(given), digest(expected));
 }
 
+// What the process uses, by name.
 function memory(format) {
   const { heapUsed, heapTotal, external, arrayBuffers, rss } = process.memoryUsage();
   const bytes = { heapUsed, heapTotal, external, arrayBuffers, rss };
@@ -61,10 +67,9 @@ function startLoad(port, rate) {
 // Starts a service: `use` are its middlewares, `gauges` gives further numbers for the health endpoint.
 function start({ use, gauges = () => ({}) }) {
   const token = process.env.ADMIN_TOKEN;
-  if (!token) {
-    console.error('ADMIN_TOKEN is not set: GET /admin/heap-snapshot asks for it');
-    process.exit(64);
-  }
+  if (!token) refuse('ADMIN_TOKEN is not set: GET /admin/heap-snapshot asks for it');
+  const format = process.env.HEALTH_FORMAT ?? 'bytes';
+  if (!['bytes', 'story'].includes(format)) refuse(`HEALTH_FORMAT=${JSON.stringify(format)}: must be "bytes" or "story"`);
   const rate = setting('LOAD_RATE', 0);
   const gcInterval = setting('GC_INTERVAL_MS', 0);
   let requests = 0;
@@ -77,7 +82,7 @@ function start({ use, gauges = () => ({}) }) {
       pid: process.pid,
       uptime: process.uptime(),
       requests,
-      memory: memory(process.env.HEALTH_FORMAT),
+      memory: memory(format),
       ...gauges(),
     });
   });

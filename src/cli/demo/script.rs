@@ -65,7 +65,7 @@ memory_limit = "512MiB"
 interval = "250ms"
 timeout = "200ms"
 connect_timeout = "100ms"
-detection = {{ block = "2s", warm_up = "4s", hold = "4s", horizons = ["12s", "36s"], verify = "10m", min_slope = "200 MB/h" }}
+detection = {{ block = "1s", warm_up = "2s", hold = "12s", filling = "60s", longest_tooth = "96s", day = "288s", verify = "576s", min_slope = "150 MB/h" }}
 snapshot = {{ token_file = "{room}/{TOKEN_FILE}", gap = "6s", cooldown = "1m", first_byte_timeout = "30s", total_timeout = "1m", disk_reserve = "64MiB" }}
 
 [[channels]]

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::care::{Care, Kept, Pair, Running, Settling};
 use super::{Batch, Dispatcher};
 use crate::alert::message::StoredSnapshot;
 use crate::alert::policy::Fact;
 use crate::capture::download::Capturer;
-use crate::capture::gate::{self, LearnedCost, Permit, Refused, Situation};
+use crate::capture::gate::{self, Permit, Refused, Situation};
 use crate::clock::Timestamp;
 use crate::config::Target;
 use crate::daemon::capturing::{self, CaptureFailure, Finished, Job};
@@ -19,16 +19,13 @@ use crate::daemon::ledger::Write;
 use crate::daemon::watcher::Command;
 use crate::errors;
 use crate::leak::event::PairPart;
-use crate::retention::{self, Item};
 use crate::status::TargetStatus;
-use crate::store::record::{Attempt, Disarmed};
+use crate::store::record::Attempt;
 use crate::store::snapshots::Stored;
 use crate::target::TargetName;
 
 /// The outcome of an attempt that has none yet.
 pub(super) const STARTED: &str = "started";
-/// Polls after a capture until its cost is taken as settled.
-const SETTLING_POLLS: u64 = 3;
 /// A failed capture is tried again after this part of the pair's gap.
 const RETRY_PART: u32 = 6;
 
@@ -165,12 +162,19 @@ impl Dispatcher {
         self.tools.metrics.capture(name.as_str(), outcome);
         batch.writes.push(attempt(&name, finished.part, finished.began, outcome));
         match finished.outcome {
-            Ok(snapshot) => self.on_stored(&name, running, &snapshot, batch),
+            Ok(snapshot) => self.on_stored(&name, running, &snapshot, finished.ended, batch),
             Err(failure) => self.on_capture_failed(&name, running, &failure, finished.ended, batch),
         }
     }
 
-    fn on_stored(&mut self, name: &TargetName, running: Running, snapshot: &Stored, batch: &mut Batch) {
+    fn on_stored(
+        &mut self,
+        name: &TargetName,
+        running: Running,
+        snapshot: &Stored,
+        ended: Timestamp,
+        batch: &mut Batch,
+    ) {
         let polls_before = self.tools.board.get(name).map_or(0, |status| status.watch.polls);
         let Some(care) = self.cares.get_mut(name) else { return };
         let memory = &mut care.memory;
@@ -197,15 +201,15 @@ impl Dispatcher {
             care.settling = Some(Settling { heap_used, rss_before, rss_peak: rss_before, polls_before });
         }
         let sidecar = &snapshot.sidecar;
-        let fact = Fact::Stored(StoredSnapshot {
+        let snapshot = StoredSnapshot {
             path: snapshot.path.display().to_string(),
             part: sidecar.part,
             at,
             bytes: sidecar.bytes,
             sha256: sidecar.sha256.clone(),
             seconds: sidecar.seconds,
-        });
-        self.say(name, fact, batch);
+        };
+        self.say(name, Fact::Stored { at: ended, snapshot }, batch);
         self.keep_house();
     }
 
@@ -235,53 +239,6 @@ impl Dispatcher {
         self.say(name, Fact::Failed { at, part: running.part, why, disarmed: died }, batch);
     }
 
-    /// The process has gone while or right after we captured it: no further captures until a person says so.
-    pub(super) fn disarm_if_in_doubt(&mut self, name: &TargetName, at: Timestamp, batch: &mut Batch) {
-        let Some(care) = self.cares.get_mut(name) else { return };
-        if care.doubt.take().is_none() || care.disarmed.is_some() {
-            return;
-        }
-        let why = format!(
-            "its process died while a snapshot was being taken at {at}; give it more memory, then `heapwatch rearm {name}`"
-        );
-        error!(target.name = %name, "captures of {name} are off: {why}");
-        let disarmed = Disarmed { at, why };
-        care.disarmed = Some(disarmed.clone());
-        care.memory.wanted = None;
-        batch.touched.insert(name.clone());
-        batch.writes.push(Write::Disarm { target: name.clone(), disarmed });
-    }
-
-    /// A process that answers again in the same life has survived the failed capture.
-    pub(super) fn settle_doubt(&mut self, name: &TargetName) {
-        let Some(status) = self.tools.board.get(name) else { return };
-        let Some(care) = self.cares.get_mut(name) else { return };
-        let demanded = care.target.capture.as_ref().map_or(1, |capture| capture.gate.healthy_polls);
-        if care.running.is_none() && status.watch.healthy_polls >= demanded {
-            care.doubt = None;
-        }
-    }
-
-    /// Learns what a capture has cost from the polls right after it.
-    pub(super) fn observe_cost(&mut self, name: &TargetName, now: Timestamp, batch: &mut Batch) {
-        let Some(status) = self.tools.board.get(name) else { return };
-        let Some(care) = self.cares.get_mut(name) else { return };
-        let Some(settling) = &mut care.settling else { return };
-        if let Some(rss) = status.watch.sample.as_ref().and_then(|sample| sample.rss) {
-            settling.rss_peak = settling.rss_peak.max(rss);
-        }
-        if status.watch.polls < settling.polls_before + SETTLING_POLLS {
-            return;
-        }
-        let learned = LearnedCost::measured(settling.heap_used, settling.rss_before, settling.rss_peak, now);
-        if let Some(cost) = learned {
-            info!(target.name = %name, factor = cost.factor, "a snapshot of {name} costs {:.1} bytes for each byte of heap", cost.factor);
-            care.memory.learned = Some(cost);
-        }
-        care.settling = None;
-        batch.touched.insert(name.clone());
-    }
-
     pub(super) fn make_capturer(target: &Target) -> Option<Arc<Capturer>> {
         match Capturer::new(target.capture.clone()?) {
             Ok(capturer) => Some(Arc::new(capturer)),
@@ -291,45 +248,6 @@ impl Dispatcher {
                 None
             }
         }
-    }
-
-    /// Deletes what retention chooses, off the async threads.
-    pub(super) fn keep_house(&mut self) {
-        let open: std::collections::BTreeSet<String> =
-            self.cares.values().filter_map(|care| care.memory.alerts.episode()).map(str::to_owned).collect();
-        let (directory, policy, metrics) =
-            (self.tools.directory.clone(), self.rules.retention.clone(), Arc::clone(&self.tools.metrics));
-        let now = self.tools.clock.now();
-        self.housekeeping.spawn_blocking(move || {
-            let inventory = match directory.inventory() {
-                Ok(inventory) => inventory,
-                Err(problem) => return warn!(error = %problem, "cannot list the snapshots"),
-            };
-            let items: Vec<Item> = inventory.iter().map(|stored| item(stored, &open)).collect();
-            for deletion in retention::plan(&policy, &items, directory.free_disk().ok(), now) {
-                match directory.delete(&deletion.name) {
-                    Ok(()) => {
-                        metrics.pruned(deletion.why.name());
-                        info!(snapshot = %deletion.name, freed_bytes = deletion.bytes, "deleted snapshot {}: {}", deletion.name, deletion.why);
-                    }
-                    Err(problem) => warn!(snapshot = %deletion.name, error = %problem, "cannot delete a snapshot"),
-                }
-            }
-        });
-    }
-}
-
-fn item(stored: &Stored, open: &std::collections::BTreeSet<String>) -> Item {
-    let sidecar = &stored.sidecar;
-    Item {
-        name: stored.name.clone(),
-        target: sidecar.target.clone(),
-        at: sidecar.at,
-        bytes: stored.disk_bytes,
-        pair: sidecar.pair.clone(),
-        episode: sidecar.episode.clone(),
-        episode_open: sidecar.episode.as_ref().is_some_and(|episode| open.contains(episode)),
-        pinned: stored.pinned,
     }
 }
 

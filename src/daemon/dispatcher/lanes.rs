@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tracing::{error, warn};
 
-use crate::alert::channel::{Delivery, Origin, Sender, SetupError};
-use crate::alert::message::{Alert, Status};
+use crate::alert::channel::{Origin, Sender, SetupError};
+use crate::alert::message::Alert;
 use crate::alert::outbox::{self, Entry, EntryState, Health, Next, Outbox, Outcome};
-use crate::alert::{Channel, ChannelKind, policy};
+use crate::alert::{Channel, ChannelKind};
 use crate::clock::Timestamp;
 use crate::daemon::event::{Event, Tried};
 use crate::daemon::metrics::Metrics;
@@ -46,39 +46,36 @@ impl Lane {
         self.outbox.push(alert, now).iter().map(write_letter).collect()
     }
 
-    /// The attempt to start now, if one is due; its letter is to be written before it starts.
-    pub(super) fn pump(&mut self, now: Timestamp) -> Option<(Attempt, Letter)> {
-        let Next::Send(begun) = self.outbox.next(now) else { return None };
-        let outbox::Attempt { entry, delivery } = *begun;
-        let letter = write_letter(&entry);
-        Some((Attempt { sender: Arc::clone(&self.sender), entry, delivery }, letter))
+    /// The attempt to start now, if one is due, and the letter to write before it starts.
+    pub(super) fn pump(&mut self, now: Timestamp) -> Option<(Letter, Attempt)> {
+        let Next::Send(attempt) = self.outbox.next(now) else { return None };
+        let letter = write_letter(&attempt.entry);
+        Some((letter, Attempt { sender: Arc::clone(&self.sender), attempt }))
     }
 
-    /// Takes in how an attempt ended; the letters are to be written. An alert says when that broke the channel or
-    /// mended it, for the others.
+    /// Takes in how an attempt ended; the letters are to be written, and news of the channel told on the others.
     pub(super) fn settle(
         &mut self,
         id: &str,
         tried: Tried,
         now: Timestamp,
         metrics: &Metrics,
-    ) -> (Vec<Letter>, Option<Alert>) {
-        let name = self.sender.channel().name.clone();
-        match &tried {
-            Ok(_) => metrics.notified(&name),
-            Err(failure) => {
-                metrics.notification_failed(&name, failure.reason());
-                let why = errors::one_line(failure);
-                warn!(channel = %name, alert = %id, reason = failure.reason(), "alert not delivered to {name}: {why}");
-            }
-        }
+    ) -> (Vec<Letter>, Option<Health>) {
+        let name = &self.sender.channel().name;
         let outcome = match tried {
-            Ok(receipt) => Outcome::Taken(receipt),
-            Err(failure) => Outcome::Failed { disposition: failure.disposition(), why: errors::one_line(&failure) },
+            Ok(receipt) => {
+                metrics.notified(name);
+                Outcome::Taken(receipt)
+            }
+            Err(failure) => {
+                let (reason, why) = (failure.reason(), errors::one_line(&failure));
+                metrics.notification_failed(name, reason);
+                warn!(channel = %name, alert = %id, reason, "alert not delivered to {name}: {why}");
+                Outcome::Failed { disposition: failure.disposition(), why }
+            }
         };
         let settled = self.outbox.settle(id, outcome, now, fastrand::f64());
-        let letters = settled.write.iter().map(write_letter).collect();
-        (letters, settled.health.map(|health| news_of(&name, health, now)))
+        (settled.write.iter().map(write_letter).collect(), settled.health)
     }
 
     /// Gives up what is too old; the letters are to be written.
@@ -101,26 +98,15 @@ impl Lane {
 #[derive(Debug)]
 pub(super) struct Attempt {
     sender: Arc<Sender>,
-    entry: Entry,
-    delivery: Delivery,
+    attempt: Box<outbox::Attempt>,
 }
 
 impl Attempt {
     /// Sends, and says what came of it.
     pub(super) async fn run(self) -> Event {
-        let tried = self.sender.send(&self.entry.alert, &self.delivery).await;
-        Event::Delivered { channel: self.entry.channel, entry: self.entry.id, tried }
-    }
-}
-
-fn news_of(channel: &str, health: Health, now: Timestamp) -> Alert {
-    let subject = format!("channel {channel}");
-    match health {
-        Health::Broke { why } => {
-            let why = format!("it takes no alerts any more: {why}; mend it or its configuration, then reload");
-            policy::trouble(&subject, &why, Status::Firing, now)
-        }
-        Health::Mended => policy::trouble(&subject, "it takes alerts again", Status::Resolved, now),
+        let outbox::Attempt { entry, delivery } = *self.attempt;
+        let tried = self.sender.send(&entry.alert, &delivery).await;
+        Event::Delivered { channel: entry.channel, entry: entry.id, tried }
     }
 }
 

@@ -6,9 +6,9 @@
 //! the search, also where nothing stands at it.
 
 use super::field::{Field, Kind};
-use super::figure::{Outcome, interpret};
+use super::figure::{Outcome, Scalar, interpret};
 use super::walk::{Candidate, Findings};
-use super::{Found, Gauge, HealthError, Ignored, Mapping, Reading};
+use super::{Found, Gauge, HealthError, Ignored, Mapping, Pointer, Reading};
 use crate::http;
 
 /// Longest pointer that is shown, in characters.
@@ -23,18 +23,7 @@ pub(super) fn choose(findings: Findings, mapping: &Mapping) -> Result<Reading, H
     let mut chooser = Chooser { home: home_of(&candidates), candidates, reading: Reading::default() };
     for field in Field::ALL {
         match mapping.pointers.iter().zip(&pointed).find(|(pointer, _)| pointer.field == field) {
-            Some((pointer, value)) => {
-                let outcome = value.as_ref().map(|scalar| interpret(field, pointer.unit, scalar));
-                let raw = value.as_ref().map(super::figure::Scalar::shown).unwrap_or_default();
-                let absent = || Outcome::Unusable("no plain value stands where the configuration points".into());
-                chooser.settle(
-                    field,
-                    &pointer.at,
-                    raw,
-                    outcome.unwrap_or_else(absent),
-                    "; pointed to by the configuration",
-                )?;
-            }
+            Some((pointer, value)) => chooser.point(pointer, value.as_ref())?,
             None => chooser.search(field)?,
         }
     }
@@ -42,17 +31,24 @@ pub(super) fn choose(findings: Findings, mapping: &Mapping) -> Result<Reading, H
     if !reading.found.iter().any(|found| found.field.kind() == Kind::Memory) {
         return Err(nothing_found(processes, &top_names, &reading.ignored));
     }
-    reading.gauges = mapping
-        .gauges
-        .iter()
-        .zip(gauges)
-        .map(|((name, pointer), value)| Gauge {
-            name: name.clone(),
-            pointer: pointer.clone(),
-            number: value.and_then(|scalar| scalar.number()).filter(|number| number.is_finite()),
-        })
-        .collect();
+    reading.gauges = mapping.gauges.iter().zip(gauges).map(gauge_of).collect();
     Ok(reading)
+}
+
+fn gauge_of(((name, pointer), value): (&(String, String), Option<Scalar>)) -> Gauge {
+    let number = value.and_then(|scalar| scalar.number()).filter(|number| number.is_finite());
+    Gauge { name: name.clone(), pointer: pointer.clone(), number }
+}
+
+/// A member that is to be its field.
+struct Choice {
+    field: Field,
+    /// As it may be shown.
+    pointer: String,
+    raw: String,
+    outcome: Outcome,
+    /// How it came to be chosen, to be told after how it was understood.
+    note: String,
 }
 
 struct Chooser {
@@ -63,22 +59,41 @@ struct Chooser {
 }
 
 impl Chooser {
+    fn point(&mut self, pointer: &Pointer, value: Option<&Scalar>) -> Result<(), HealthError> {
+        let absent = || Outcome::Unusable("no plain value stands where the configuration points".into());
+        self.settle(Choice {
+            field: pointer.field,
+            pointer: shown_pointer(&pointer.at),
+            raw: value.map(Scalar::shown).unwrap_or_default(),
+            outcome: value.map_or_else(absent, |scalar| interpret(pointer.field, pointer.unit, scalar)),
+            note: "; pointed to by the configuration".into(),
+        })
+    }
+
     fn search(&mut self, field: Field) -> Result<(), HealthError> {
         let mut usable = Vec::new();
         for candidate in self.candidates.iter().filter(|candidate| candidate.field == field) {
             match self.unusable(candidate) {
-                Some(why) => self.reading.ignored.push(ignored(field, &candidate.pointer, &candidate.raw, why)),
+                Some(reason) => self.reading.ignored.push(Ignored {
+                    field,
+                    pointer: shown_pointer(&candidate.pointer),
+                    raw: candidate.raw.clone(),
+                    reason,
+                }),
                 None => usable.push(candidate.clone()),
             }
         }
         usable.sort_by_key(|candidate| self.rank(candidate));
         let mut usable = usable.into_iter();
         let Some(best) = usable.next() else { return Ok(()) };
-        let others = match usable.next() {
-            Some(next) => format!("; preferred to `{}`", shown_pointer(&next.pointer)),
-            None => String::new(),
-        };
-        self.settle(field, &best.pointer, best.raw, best.outcome, &others)
+        let preferred_to = |other: Candidate| format!("; preferred to `{}`", shown_pointer(&other.pointer));
+        self.settle(Choice {
+            field,
+            pointer: shown_pointer(&best.pointer),
+            raw: best.raw,
+            outcome: best.outcome,
+            note: usable.next().map(preferred_to).unwrap_or_default(),
+        })
     }
 
     fn unusable(&self, candidate: &Candidate) -> Option<String> {
@@ -99,22 +114,21 @@ impl Chooser {
         (!self.is_home(candidate), !candidate.is_among_memory, candidate.depth, is_rounded(candidate), candidate.place)
     }
 
-    fn settle(&mut self, field: Field, at: &str, raw: String, outcome: Outcome, note: &str) -> Result<(), HealthError> {
-        let pointer = shown_pointer(at);
-        match outcome {
+    fn settle(&mut self, choice: Choice) -> Result<(), HealthError> {
+        let Choice { field, pointer, raw, outcome, note } = choice;
+        let reason = match outcome {
             Outcome::Figure { figure, understood, .. } => {
-                self.reading.found.push(Found { field, pointer, raw, figure, understood: understood + note });
+                self.reading.found.push(Found { field, pointer, raw, figure, understood: understood + &note });
+                return Ok(());
             }
             // Verdict and safety gate stand on these two: who reports nonsense in them is not believed in the rest.
             Outcome::Absurd if matches!(field, Field::HeapUsed | Field::Rss) => {
                 return Err(HealthError::AbsurdNumber { field, pointer, raw });
             }
-            Outcome::Absurd => {
-                let why = "cannot be true: negative or larger than 8 PiB".into();
-                self.reading.ignored.push(ignored(field, at, &raw, why));
-            }
-            Outcome::Unusable(why) => self.reading.ignored.push(ignored(field, at, &raw, why)),
-        }
+            Outcome::Absurd => "cannot be true: negative or larger than 8 PiB".into(),
+            Outcome::Unusable(why) => why,
+        };
+        self.reading.ignored.push(Ignored { field, pointer, raw, reason });
         Ok(())
     }
 }
@@ -133,10 +147,6 @@ fn is_rounded(candidate: &Candidate) -> bool {
     matches!(candidate.outcome, Outcome::Figure { is_rounded: true, .. })
 }
 
-fn ignored(field: Field, pointer: &str, raw: &str, reason: String) -> Ignored {
-    Ignored { field, pointer: shown_pointer(pointer), raw: raw.to_owned(), reason }
-}
-
 fn shown_pointer(pointer: &str) -> String {
     http::excerpt(pointer, LONGEST_POINTER_SHOWN)
 }
@@ -147,6 +157,7 @@ fn nothing_found(processes: usize, top_names: &[String], ignored: &[Ignored]) ->
     }
     let memory = ignored.iter().find(|ignored| ignored.field.kind() == Kind::Memory);
     let hint = match memory {
+        Some(Ignored { pointer, raw, reason, .. }) if raw.is_empty() => format!("`{pointer}`: {reason}"),
         Some(Ignored { pointer, raw, reason, .. }) => format!("`{pointer}` is {raw}: {reason}"),
         None if top_names.is_empty() => "the body has no named members".into(),
         None => format!("the body has {}", top_names.join(", ")),

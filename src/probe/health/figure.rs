@@ -65,7 +65,7 @@ pub(super) enum Outcome {
 /// Reads `scalar` as a figure of `field`; a plain number is in `unit`, else in the field's own (bytes, seconds).
 pub(super) fn interpret(field: Field, unit: Option<Unit>, scalar: &Scalar) -> Outcome {
     match field.kind() {
-        Kind::Memory => bytes(unit, scalar),
+        Kind::Memory => hint_at_megabytes(field, unit, bytes(unit, scalar)),
         Kind::Limit => limit(unit, scalar),
         Kind::Count => count(scalar, LARGEST),
         // Process ids fit 32 bits everywhere.
@@ -82,13 +82,15 @@ fn bytes(unit: Option<Unit>, scalar: &Scalar) -> Outcome {
     let Scalar::Text(text) = scalar else { return Outcome::Unusable(format!("is {}, not a size", scalar.shown())) };
     match ByteSize::parse(text, Prefixes::Binary) {
         Ok(size) => {
-            let step = if text.contains('.') { "" } else { "; whole units only, so growth shows in steps" };
-            let understood = format!("{} bytes: 1 KB is 1024 bytes here, 1 MB is 1024 KB{step}", size.bytes());
+            let understood = format!("{} bytes, with 1 KB = 1024 B and 1 MB = 1024 KB", size.bytes());
             Outcome::Figure { figure: Figure::Bytes(size.bytes()), understood, is_rounded: true }
         }
         // A number and a unit, but negative or too much.
         Err(SizeError::NotASize) if begins_with_number(text) => Outcome::Absurd,
-        Err(problem) => Outcome::Unusable(problem.to_string()),
+        Err(SizeError::UnknownUnit(unit)) => {
+            Outcome::Unusable(format!("has the unknown unit `{}`", http::excerpt(&unit, 16)))
+        }
+        Err(SizeError::NoUnit | SizeError::NotASize) => Outcome::Unusable("is not a size".into()),
     }
 }
 
@@ -96,16 +98,25 @@ fn number_of_bytes(number: f64, unit: Option<Unit>) -> Outcome {
     let Unit { name, factor } = unit.unwrap_or(Unit { name: "bytes", factor: 1 });
     let Some(bytes) = whole(number * factor as f64) else { return Outcome::Absurd };
     let understood = match unit {
-        None if bytes > 0 && bytes < SMALLEST_USUAL => {
-            format!(
-                "plain number, so bytes; so few that it may be MB: then map it in `pointers` with MB after the field's name ({bytes} bytes)"
-            )
-        }
         None => "plain number, so bytes".into(),
         Some(_) if factor == 1 => "bytes, as the name says".into(),
-        Some(_) => format!("{bytes} bytes: the name says {name}, each {factor} bytes"),
+        Some(_) => format!("{bytes} bytes: the name says {name}, each of {factor} bytes"),
     };
     Outcome::Figure { figure: Figure::Bytes(bytes), understood, is_rounded: factor > 1 }
+}
+
+/// Says so where a plain number is too small for what every process has.
+fn hint_at_megabytes(field: Field, unit: Option<Unit>, outcome: Outcome) -> Outcome {
+    let is_never_small = matches!(field, Field::HeapUsed | Field::HeapTotal | Field::Rss);
+    match outcome {
+        Outcome::Figure { figure: Figure::Bytes(bytes @ 1..SMALLEST_USUAL), understood, is_rounded: false }
+            if is_never_small && unit.is_none() =>
+        {
+            let understood = format!("{understood}; if it means MB, map the field as {field}MB");
+            Outcome::Figure { figure: Figure::Bytes(bytes), understood, is_rounded: false }
+        }
+        outcome => outcome,
+    }
 }
 
 fn limit(unit: Option<Unit>, scalar: &Scalar) -> Outcome {

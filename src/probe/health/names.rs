@@ -6,7 +6,7 @@
 use super::field::{Field, Kind};
 
 /// How many members at the end of a path may form a name: `gc.major.count`.
-const LONGEST_PATH: usize = 3;
+pub(super) const LONGEST_PATH: usize = 3;
 
 /// Longer names are nobody's.
 const LONGEST_NAME: usize = 64;
@@ -311,6 +311,8 @@ mod tests {
         check(&["gc", "major", "count"], Some((Field::MajorGcs, None)));
         check(&["afterGc", "heapUsed"], Some((Field::HeapUsedAfterGc, None)));
         check(&["memory", "limit"], Some((Field::MemoryLimit, None)));
+        check(&["limits", "memory"], Some((Field::MemoryLimit, None)));
+        check(&["memory", "rss"], Some((Field::Rss, None)));
     }
 
     #[test]

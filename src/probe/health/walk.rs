@@ -12,8 +12,10 @@ use super::field::{Field, Kind};
 use super::figure::{Outcome, Scalar, interpret};
 use super::names::{self, Name};
 
-/// More members with names of fields than this are not looked at.
+/// More members with names of fields than this are not kept.
 const MOST_CANDIDATES: usize = 64;
+/// More than this are not even looked at, so that a body made of nothing else costs no time.
+const MOST_LOOKED_AT: usize = 1024;
 /// Members whose pointer is longer are not looked at.
 const LONGEST_POINTER: usize = 512;
 /// Members of the top level to tell of, where nothing better is known.
@@ -63,7 +65,9 @@ pub(super) fn walk(body: &[u8], mapping: &Mapping) -> Result<Findings, serde_jso
             ..Findings::default()
         },
         path: Vec::new(),
+        elements: 0,
         memory_in_elements: 0,
+        looked_at: 0,
     };
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     (&mut walker).deserialize(&mut deserializer)?;
@@ -86,8 +90,12 @@ struct Walker {
     gauges: Vec<Option<Vec<String>>>,
     findings: Findings,
     path: Vec<Step>,
+    /// How many steps of the path are elements.
+    elements: usize,
     /// Memory figures seen so far inside elements.
     memory_in_elements: usize,
+    /// Members with names of fields seen so far.
+    looked_at: usize,
 }
 
 /// One member of the path from the top to the present value.
@@ -106,12 +114,13 @@ impl Walker {
         visit: impl FnOnce(&mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
         let is_element = in_array || (!key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit()));
-        let is_outermost = is_element && !self.path.iter().any(|step| step.is_element);
-        let before = self.memory_in_elements;
+        let memory_before = self.memory_in_elements;
+        self.elements += usize::from(is_element);
         self.path.push(Step { plain: names::plain(&key), key, is_element });
         visit(self)?;
         self.path.pop();
-        if is_outermost && self.memory_in_elements > before {
+        self.elements -= usize::from(is_element);
+        if is_element && self.elements == 0 && self.memory_in_elements > memory_before {
             self.findings.processes += 1;
         }
         Ok(())
@@ -139,29 +148,34 @@ impl Walker {
     }
 
     fn look_for_name(&mut self, scalar: &Scalar) {
-        // A name is never spread over elements.
-        let last_element = self.path.iter().rposition(|step| step.is_element);
-        let plain: Vec<&str> = self.path.iter().map(|step| step.plain.as_str()).collect();
-        let own = plain.get(last_element.map_or(0, |at| at + 1)..).unwrap_or_default();
-        let Some(name) = names::recognise(own) else { return };
-        if last_element.is_some() {
-            if name.field.kind() == Kind::Memory {
-                self.memory_in_elements += 1;
-            }
+        // A name is never spread over elements. Only its few members are looked at: most values are nobody's.
+        let tail = self.path.iter().rev().take(names::LONGEST_PATH).take_while(|step| !step.is_element);
+        let mut plain = [""; names::LONGEST_PATH];
+        let mut members = 0;
+        for (place, step) in plain.iter_mut().rev().zip(tail) {
+            *place = &step.plain;
+            members += 1;
+        }
+        let Some(name) = plain.get(names::LONGEST_PATH - members..).and_then(names::recognise) else { return };
+        if self.elements > 0 {
+            self.memory_in_elements += usize::from(name.field.kind() == Kind::Memory);
+        } else {
+            self.keep(name, scalar);
+        }
+    }
+
+    fn keep(&mut self, name: Name, scalar: &Scalar) {
+        self.looked_at += 1;
+        if self.looked_at > MOST_LOOKED_AT {
             return;
         }
-        let parents = plain.get(..plain.len() - name.members).unwrap_or_default();
-        let outcome = match names::out_of_place(name.field, parents) {
+        let Some(pointer) = pointer_of(&self.path) else { return };
+        let plain: Vec<&str> = self.path.iter().map(|step| step.plain.as_str()).collect();
+        let home = plain.len() - name.members;
+        let outcome = match names::out_of_place(name.field, plain.get(..home).unwrap_or_default()) {
             Some(parent) => Outcome::Unusable(format!("stands under `{parent}`, so it is not the present process")),
             None => interpret(name.field, name.unit, scalar),
         };
-        let is_among_memory = names::is_among_memory(plain.get(..plain.len() - 1).unwrap_or_default());
-        self.keep(name, scalar, outcome, is_among_memory);
-    }
-
-    fn keep(&mut self, name: Name, scalar: &Scalar, outcome: Outcome, is_among_memory: bool) {
-        let Some(pointer) = pointer_of(&self.path) else { return };
-        let home = self.path.len() - name.members;
         let candidate = Candidate {
             field: name.field,
             home: self.path.get(..home).and_then(pointer_of).unwrap_or_default(),
@@ -170,7 +184,7 @@ impl Walker {
             outcome,
             place: name.place,
             depth: self.path.len(),
-            is_among_memory,
+            is_among_memory: names::is_among_memory(plain.get(..plain.len() - 1).unwrap_or_default()),
         };
         let candidates = &mut self.findings.candidates;
         if let Some(repeated) = candidates.iter_mut().find(|known| known.pointer == candidate.pointer) {

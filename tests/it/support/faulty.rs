@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 /// How a server treats its clients.
@@ -29,6 +29,8 @@ pub(crate) enum Manner {
     ClosesIdle { json: String, after: Duration },
     /// Answers the first request of a connection and closes it instead of answering the second.
     ClosesOnSecondRequest(String),
+    /// Answers the first request of a connection with this status and closes it instead of answering the second.
+    RefusesThenCloses(u16),
     /// Closes every connection after reading the request.
     ClosesUnanswered,
     /// Reads the request and never answers.
@@ -128,15 +130,6 @@ pub(crate) async fn nobody() -> String {
     format!("http://{}", listener.local_addr().unwrap())
 }
 
-/// Waits until `condition` holds, and fails the test where it does not within ten seconds.
-pub(crate) async fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        sleep(Duration::from_millis(2)).await;
-    }
-}
-
 async fn accept(listener: TcpListener, manner: Manner, acceptor: Option<TlsAcceptor>, seen: Arc<Seen>) {
     let mut connections = JoinSet::new();
     loop {
@@ -164,7 +157,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, manner: &Manner,
         let head = timeout(patience, read_head(&mut stream)).await??;
         seen.requests.fetch_add(1, Ordering::SeqCst);
         seen.last_head.lock().unwrap().clone_from(&head);
-        let is_over = turn == 2 && matches!(manner, Manner::ClosesOnSecondRequest(_));
+        let is_over = turn == 2 && matches!(manner, Manner::ClosesOnSecondRequest(_) | Manner::RefusesThenCloses(_));
         if is_over || !answer(&mut stream, manner, &head).await? {
             break;
         }
@@ -197,6 +190,10 @@ async fn answer(stream: &mut (impl AsyncWrite + Unpin), manner: &Manner, head: &
                 head.lines().any(|line| line.eq_ignore_ascii_case(&format!("authorization: {authorization}")));
             let (code, body) = if is_known { (200, json.as_str()) } else { (401, "who are you?") };
             stream.write_all(&whole(code, "", body.as_bytes())).await?;
+            return Ok(true);
+        }
+        Manner::RefusesThenCloses(code) => {
+            stream.write_all(&whole(*code, "", b"not now")).await?;
             return Ok(true);
         }
         Manner::ClosesUnanswered => {}

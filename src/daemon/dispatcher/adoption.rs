@@ -1,0 +1,79 @@
+//! Targets that come into care, with what the database knows of them.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use super::care::{BUDGET_WINDOW, Care, Memory};
+use super::{CARE_KEY, Dispatcher, captures};
+use crate::capture::download::Capturer;
+use crate::config::Target;
+use crate::daemon::watcher::Command;
+
+impl Dispatcher {
+    pub(super) async fn adopt(&mut self, target: Arc<Target>, commands: mpsc::Sender<Command>) {
+        let name = target.name.clone();
+        let capturer = Self::make_capturer(&target);
+        let care = match self.cares.remove(&name) {
+            Some(care) => Care { target: Arc::clone(&target), capturer, commands, ..care },
+            None => self.recall(Arc::clone(&target), capturer, commands).await,
+        };
+        let mut care = care;
+        care.memory.alerts.relabel(target.labels.clone());
+        let status = care.status();
+        self.cares.insert(name.clone(), care);
+        self.tools.board.care(&name, |shown| *shown = status);
+    }
+
+    /// What the database knows of a target. What cannot be read is said and begun anew: a target without history
+    /// is better than none.
+    pub(super) async fn recall(
+        &self,
+        target: Arc<Target>,
+        capturer: Option<Arc<Capturer>>,
+        commands: mpsc::Sender<Command>,
+    ) -> Care {
+        let now = self.tools.clock.now();
+        let (store, name) = (Arc::clone(&self.tools.store), target.name.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            store.read(|reader| {
+                let memory = reader.state(&name, CARE_KEY)?;
+                let attempts = reader.attempts(&name, now.minus(BUDGET_WINDOW))?;
+                Ok((memory, attempts, reader.disarmed(&name)?))
+            })
+        })
+        .await;
+        let (memory, attempts, disarmed) = match read {
+            Ok(Ok(rows)) => rows,
+            Ok(Err(problem)) => {
+                warn!(target.name = %target.name, error = %problem, "cannot read what is known of {}", target.name);
+                (None, Vec::new(), None)
+            }
+            Err(_) => (None, Vec::new(), None),
+        };
+        let memory = memory.and_then(|body| match serde_json::from_slice::<Memory>(&body) {
+            Ok(memory) => Some(memory),
+            Err(problem) => {
+                warn!(target.name = %target.name, error = %problem, "what is known of {} cannot be understood", target.name);
+                None
+            }
+        });
+        // A capture that had begun and has no end was cut off with the daemon; whether the target survived it is
+        // for the next polls to say.
+        let doubt =
+            attempts.iter().rev().find(|attempt| attempt.outcome == captures::STARTED).map(|attempt| attempt.at);
+        Care {
+            memory: memory.unwrap_or_else(|| Memory::new(&target)),
+            target,
+            capturer,
+            commands,
+            attempts: attempts.into_iter().map(|attempt| attempt.at).collect(),
+            disarmed,
+            running: None,
+            doubt,
+            analysing: false,
+            settling: None,
+        }
+    }
+}

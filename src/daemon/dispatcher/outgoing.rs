@@ -1,0 +1,161 @@
+//! What goes out: facts become alerts, alerts become letters, and all of it is written before it is sent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tracing::{error, warn};
+
+use super::lanes::Lane;
+use super::{Batch, CARE_KEY, Dispatcher};
+use crate::alert::Channel;
+use crate::alert::message::{Alert, Status};
+use crate::alert::outbox::Health;
+use crate::alert::policy::{self, Fact};
+use crate::daemon::event::Tried;
+use crate::daemon::ledger::Write;
+use crate::store::record::AuditEvent;
+use crate::target::TargetName;
+
+impl Dispatcher {
+    /// Turns a fact into alerts, and alerts into letters of every channel that wants them.
+    pub(super) fn say(&mut self, name: &TargetName, fact: Fact, batch: &mut Batch) {
+        let Some(care) = self.cares.get_mut(name) else { return };
+        let before = care.memory.alerts.clone();
+        let alerts = care.memory.alerts.observe(fact, &self.rules.alerts.policy);
+        if care.memory.alerts != before {
+            batch.touched.insert(name.clone());
+        }
+        for alert in alerts {
+            self.post(&alert, None, batch);
+        }
+    }
+
+    /// heapwatch's own trouble, told on every channel but the one that it is about.
+    pub(super) fn say_trouble(
+        &mut self,
+        subject: &str,
+        why: &str,
+        status: Status,
+        except: Option<&str>,
+        batch: &mut Batch,
+    ) {
+        let alert = policy::trouble(subject, why, status, self.tools.clock.now());
+        self.post(&alert, except, batch);
+    }
+
+    /// What a person should know of the state database: how it came up, and whether it can be written.
+    pub(super) fn tell_of_the_store(&mut self, batch: &mut Batch) {
+        const SUBJECT: &str = "state database";
+        for note in std::mem::take(&mut self.notes) {
+            self.say_trouble(SUBJECT, &note.to_string(), Status::Note, None, batch);
+        }
+        let failing = self.ledger.is_failing();
+        if std::mem::replace(&mut self.store_in_trouble, failing) == failing {
+            return;
+        }
+        let (why, status) = if failing {
+            ("it cannot be written (a full or read-only disk?); verdicts and alerts go on from memory", Status::Firing)
+        } else {
+            ("it can be written again, and nothing is missing in it", Status::Resolved)
+        };
+        self.say_trouble(SUBJECT, why, status, None, batch);
+    }
+
+    /// How an attempt ended, and what that says of the channel.
+    pub(super) fn on_delivered(&mut self, channel: &str, entry: &str, tried: Tried, batch: &mut Batch) {
+        let now = self.tools.clock.now();
+        let Some(lane) = self.lanes.get_mut(channel) else { return };
+        let (letters, health) = lane.settle(entry, tried, now, &self.tools.metrics);
+        batch.writes.extend(letters.into_iter().map(Write::Letter));
+        let subject = format!("channel {channel}");
+        match health {
+            Some(Health::Broke { why }) => {
+                error!(channel, "channel {channel} takes no alerts any more: {why}");
+                let why = format!("it takes no alerts any more: {why}; mend its configuration and reload heapwatch");
+                self.say_trouble(&subject, &why, Status::Firing, Some(channel), batch);
+            }
+            Some(Health::Mended) => {
+                self.say_trouble(&subject, "it takes alerts again", Status::Resolved, Some(channel), batch);
+            }
+            None => {}
+        }
+    }
+
+    fn post(&mut self, alert: &Alert, except: Option<&str>, batch: &mut Batch) {
+        let now = self.tools.clock.now();
+        batch.writes.push(Write::Audit(AuditEvent {
+            at: alert.at,
+            target: Some(alert.target.clone()),
+            kind: alert.news.kind().to_owned(),
+            // An alert is plain data with text keys, which JSON can always hold.
+            json: serde_json::to_string(alert).unwrap_or_default(),
+        }));
+        let notify = self.rules.alerts.notify.contains(alert.news.kind());
+        let lanes = self.lanes.values_mut().filter(|lane| except != Some(lane.name()) && lane.wants(alert, notify));
+        for lane in lanes {
+            let letters = lane.push(alert.clone(), now);
+            batch.writes.extend(letters.into_iter().map(Write::Letter));
+        }
+    }
+
+    /// Writes what an event gave rise to, and shows it on the board.
+    pub(super) async fn commit(&mut self, mut batch: Batch) {
+        for name in &batch.touched {
+            let Some(care) = self.cares.get(name) else { continue };
+            if let Ok(body) = serde_json::to_vec(&care.memory) {
+                batch.writes.push(Write::State { target: name.clone(), key: CARE_KEY, body });
+            }
+            let status = care.status();
+            self.tools.board.care(name, |shown| *shown = status);
+        }
+        self.ledger.commit(batch.writes, self.tools.clock.now()).await;
+    }
+
+    /// Starts every delivery that is due. Each is written as begun first: after a kill it counts as one that may have
+    /// arrived.
+    pub(super) async fn pump(&mut self) {
+        let now = self.tools.clock.now();
+        let due: Vec<_> = self.lanes.values_mut().filter_map(|lane| lane.pump(now)).collect();
+        if due.is_empty() {
+            return;
+        }
+        let (letters, attempts): (Vec<_>, Vec<_>) = due.into_iter().unzip();
+        self.ledger.commit(letters.into_iter().map(Write::Letter).collect(), now).await;
+        for attempt in attempts {
+            let events = self.tools.events.clone();
+            self.deliveries.spawn(async move {
+                // Without a dispatcher the entry stays in the database and is sent after the next start.
+                events.send(attempt.run().await).await.ok();
+            });
+        }
+    }
+
+    /// Lanes for the configured channels; a channel that stays keeps its outbox in the database.
+    pub(super) async fn open_lanes(&mut self, channels: Vec<Channel>) {
+        // An attempt under way belongs to the old lane; its outcome would be taken for the new one's.
+        self.deliveries.abort_all();
+        while self.deliveries.join_next().await.is_some() {}
+        let mut lanes = BTreeMap::new();
+        for channel in channels {
+            let (store, name) = (Arc::clone(&self.tools.store), channel.name.clone());
+            let left = tokio::task::spawn_blocking({
+                let name = name.clone();
+                move || store.read(|reader| reader.pending_letters(&name))
+            })
+            .await;
+            let left = match left {
+                Ok(Ok(letters)) => letters,
+                Ok(Err(problem)) => {
+                    warn!(channel = %name, error = %problem, "cannot read what channel {name} is owed");
+                    Vec::new()
+                }
+                Err(_) => Vec::new(),
+            };
+            match Lane::open(channel, self.rules.alerts.outbox.clone(), &left) {
+                Ok(lane) => drop(lanes.insert(name, lane)),
+                Err(problem) => warn!(channel = %name, error = %problem, "channel {name} cannot be used"),
+            }
+        }
+        self.lanes = lanes;
+    }
+}

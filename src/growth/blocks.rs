@@ -1,0 +1,243 @@
+//! Blocks: a series cut into equal parts of time on five scales at once, each part reduced to one number.
+//!
+//! Of memory that number is the *floor*, the lowest reading of the part: garbage comes and goes above the live set,
+//! so the low of a part that saw a collection is the live set, and nothing else in the series is. Each scale keeps
+//! the last [`KEPT`] parts, and its parts are [`RATIO`] times as long as those of the scale below: with blocks of five
+//! minutes that is four hours in fine detail and two weeks in all, in about a kilobyte.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+/// Parts kept on each scale.
+pub const KEPT: usize = 48;
+/// Scales.
+pub const SCALES: usize = 5;
+/// How much longer the parts of a scale are than those of the one below.
+pub const RATIO: i64 = 3;
+
+/// What is known of a series: see the module.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Blocks {
+    fold: Fold,
+    origin_ms: i64,
+    scales: Vec<Scale>,
+}
+
+/// How the readings of a part become one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fold {
+    /// The lowest of them: a floor.
+    Low,
+    /// Their sum: requests served.
+    Sum,
+}
+
+/// The parts of one length.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scale {
+    part_ms: i64,
+    /// Readings that a whole part holds.
+    expected: f32,
+    /// Parts closed since the origin; the next one is open.
+    closed: i64,
+    open: Open,
+    #[serde(with = "voids")]
+    parts: VecDeque<f32>,
+    /// The highest that anything came back down, fading by half in [`FADING_PARTS`].
+    give_back: f32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Open {
+    readings: u32,
+    folded: f32,
+}
+
+/// A part with fewer readings than this share of the expected ones is void: its low is no floor.
+const COVERAGE: f32 = 0.5;
+
+/// Parts of the finest scale after which half of a give-back is forgotten (three days of five-minute blocks); it has
+/// to outlive the ring, because a batch job that runs twice a day is known to end only by having ended before.
+const FADING_PARTS: f32 = 864.0;
+
+impl Blocks {
+    /// An empty series that starts at `origin_ms`, with parts of `part_ms` on the finest scale, read every `poll_ms`.
+    pub fn new(fold: Fold, origin_ms: i64, part_ms: i64, poll_ms: i64) -> Self {
+        let scales = (0..SCALES).scan(part_ms.max(1), |part_ms, _| {
+            let scale = Scale::new(*part_ms, poll_ms.max(1));
+            *part_ms = part_ms.saturating_mul(RATIO);
+            Some(scale)
+        });
+        Self { fold, origin_ms, scales: scales.collect() }
+    }
+
+    /// Takes in one reading and returns the highest number of scales, finest first, that closed a part by it.
+    ///
+    /// A reading before the origin or of a closed part is ignored.
+    pub fn push(&mut self, at_ms: i64, reading: f32) -> usize {
+        let Some(since_origin) = at_ms.checked_sub(self.origin_ms).filter(|elapsed| *elapsed >= 0) else { return 0 };
+        let mut closed = 0;
+        for (number, scale) in self.scales.iter_mut().enumerate() {
+            if scale.advance(since_origin / scale.part_ms) {
+                closed = number + 1;
+            }
+            scale.open.take(self.fold, reading);
+        }
+        closed
+    }
+
+    /// The scales, finest first.
+    pub fn scales(&self) -> &[Scale] {
+        &self.scales
+    }
+
+    /// Start of the first part, milliseconds.
+    pub fn origin_ms(&self) -> i64 {
+        self.origin_ms
+    }
+
+    /// The highest give-back on record on this scale or a coarser one.
+    pub fn give_back_from(&self, scale: usize) -> f64 {
+        self.scales.iter().skip(scale).map(|scale| f64::from(scale.give_back)).fold(0.0, f64::max)
+    }
+
+    /// Adds `step` to everything kept but the newest part of the finest scale, which shows the step already: takes a
+    /// step with a known cause out of the series.
+    pub fn shift_before_newest(&mut self, step: f32) {
+        for (number, scale) in self.scales.iter_mut().enumerate() {
+            let newest = usize::from(number == 0);
+            let older = scale.parts.len().saturating_sub(newest);
+            for part in scale.parts.iter_mut().take(older) {
+                *part += step;
+            }
+            if number > 0 && scale.open.readings > 0 {
+                scale.open.folded += step;
+            }
+        }
+    }
+
+    /// Forgets the readings of the open parts, as though they had not been made.
+    pub fn forget_open(&mut self) {
+        if let Some(finest) = self.scales.first_mut() {
+            finest.open = Open::default();
+        }
+    }
+}
+
+impl Scale {
+    fn new(part_ms: i64, poll_ms: i64) -> Self {
+        let expected = part_ms as f64 / poll_ms as f64;
+        #[expect(clippy::cast_possible_truncation, reason = "a count of readings; f32 is exact enough for a share")]
+        let expected = expected as f32;
+        Self { part_ms, expected, closed: 0, open: Open::default(), parts: VecDeque::new(), give_back: 0.0 }
+    }
+
+    /// Closes parts until the part `index` is the open one; false where it is open already.
+    fn advance(&mut self, index: i64) -> bool {
+        if index <= self.closed {
+            return false;
+        }
+        self.close(self.open.number(self.expected));
+        let missed = (index - self.closed).min(count(KEPT));
+        for _ in 0..missed {
+            self.close(f32::NAN);
+        }
+        self.closed = index;
+        self.open = Open::default();
+        true
+    }
+
+    fn close(&mut self, part: f32) {
+        if self.parts.len() == KEPT {
+            self.parts.pop_front();
+        }
+        self.parts.push_back(part);
+        self.closed += 1;
+        let fading = 0.5f32.powf(1.0 / FADING_PARTS);
+        // The first part is left out: what start-up takes and gives back says nothing of later.
+        let after_start = self.parts.iter().skip(usize::from(self.dropped() == 0)).copied();
+        self.give_back = (self.give_back * fading).max(given_back_at_the_end(after_start));
+    }
+
+    /// The closed parts, oldest first; a void one is NaN.
+    pub fn parts(&self) -> impl DoubleEndedIterator<Item = f64> + ExactSizeIterator + '_ {
+        self.parts.iter().map(|part| f64::from(*part))
+    }
+
+    /// Number of closed parts kept.
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// True while no part has been closed.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Parts closed since the origin, kept or not.
+    pub fn closed(&self) -> i64 {
+        self.closed
+    }
+
+    /// Parts closed since the origin that are no longer kept.
+    pub fn dropped(&self) -> i64 {
+        self.closed - count(self.parts.len())
+    }
+
+    /// Length of a part, seconds.
+    pub fn part_seconds(&self) -> f64 {
+        self.part_ms as f64 / 1000.0
+    }
+
+    /// Milliseconds from the origin to the middle of the kept part `index`.
+    pub fn middle_ms(&self, index: usize) -> i64 {
+        let number = self.dropped() + count(index);
+        number.saturating_mul(self.part_ms).saturating_add(self.part_ms / 2)
+    }
+}
+
+impl Open {
+    fn take(&mut self, fold: Fold, reading: f32) {
+        self.folded = match fold {
+            Fold::Low if self.readings == 0 => reading,
+            Fold::Low => self.folded.min(reading),
+            Fold::Sum => self.folded + reading,
+        };
+        self.readings += 1;
+    }
+
+    fn number(self, expected: f32) -> f32 {
+        let covered = self.readings as f32 >= expected * COVERAGE;
+        if covered && self.readings > 0 { self.folded } else { f32::NAN }
+    }
+}
+
+/// A number of parts as it is counted from the origin.
+fn count(parts: usize) -> i64 {
+    i64::try_from(parts).unwrap_or(i64::MAX)
+}
+
+/// How far the last part lies under the highest before it; zero where it is void or the highest itself.
+fn given_back_at_the_end(parts: impl DoubleEndedIterator<Item = f32>) -> f32 {
+    let mut newest_first = parts.rev();
+    let Some(last) = newest_first.next().filter(|last| last.is_finite()) else { return 0.0 };
+    let highest = newest_first.filter(|part| part.is_finite()).fold(last, f32::max);
+    highest - last
+}
+
+/// Void parts as `null`, because JSON has no NaN.
+mod voids {
+    use std::collections::VecDeque;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(parts: &VecDeque<f32>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(parts.iter().map(|part| part.is_finite().then_some(*part)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<VecDeque<f32>, D::Error> {
+        let parts = VecDeque::<Option<f32>>::deserialize(deserializer)?;
+        Ok(parts.into_iter().rev().take(super::KEPT).rev().map(|part| part.unwrap_or(f32::NAN)).collect())
+    }
+}

@@ -1,0 +1,69 @@
+//! A line through floors that a few wild ones do not turn.
+
+/// A line `intercept + slope * index` through equally spaced numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Fit {
+    /// Rise from one number to the next.
+    pub slope: f64,
+    /// Height at the first number.
+    pub intercept: f64,
+    /// Typical distance of a number from the line: 1.4826 times the median distance, an estimate of sigma.
+    pub noise: f64,
+}
+
+/// 1.4826 makes the median absolute deviation of normal noise an estimate of its standard deviation.
+const MAD_TO_SIGMA: f64 = 1.4826;
+
+/// The Theil-Sen line: the slope is the median over all pairs, the intercept the median of what it leaves.
+///
+/// Up to 29 % of the numbers may be arbitrary without turning it (Rousseeuw and Leroy 1987). Numbers that are not
+/// finite are skipped. `None` with fewer than two left.
+pub fn theil_sen(numbers: &[f64]) -> Option<Fit> {
+    let finite = || numbers.iter().enumerate().filter(|(_, number)| number.is_finite());
+    let mut slopes = Vec::with_capacity(numbers.len() * numbers.len() / 2);
+    for (i, left) in finite() {
+        slopes.extend(finite().skip_while(|(j, _)| *j <= i).map(|(j, right)| (right - left) / (j - i) as f64));
+    }
+    let slope = median(&mut slopes)?;
+    let mut rests: Vec<f64> = finite().map(|(i, number)| number - slope * i as f64).collect();
+    let intercept = median(&mut rests)?;
+    for rest in &mut rests {
+        *rest = (*rest - intercept).abs();
+    }
+    let noise = MAD_TO_SIGMA * median(&mut rests)?;
+    Some(Fit { slope, intercept, noise })
+}
+
+/// The middle number, the upper one of two; `None` of nothing. Reorders its argument.
+fn median(numbers: &mut [f64]) -> Option<f64> {
+    if numbers.is_empty() {
+        return None;
+    }
+    let middle = numbers.len() / 2;
+    Some(*numbers.select_nth_unstable_by(middle, f64::total_cmp).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_line_among_wild_numbers() {
+        let mut numbers: Vec<f64> = (0..20).map(|i| 100.0 + 3.0 * f64::from(i)).collect();
+        numbers[4] = 900.0;
+        numbers[11] = f64::NAN;
+        numbers[15] = 0.0;
+        let fit = theil_sen(&numbers).unwrap();
+        assert!((fit.slope - 3.0).abs() < 1e-9, "{fit:?}");
+        assert!((fit.intercept - 100.0).abs() < 1e-9, "{fit:?}");
+        assert!(fit.noise < 1e-9, "{fit:?}");
+    }
+
+    #[test]
+    fn needs_two_numbers() {
+        for numbers in [&[][..], &[1.0], &[f64::NAN, 1.0], &[f64::NAN; 3]] {
+            assert_eq!(theil_sen(numbers), None, "{numbers:?}");
+        }
+        assert_eq!(theil_sen(&[5.0; 4]), Some(Fit { slope: 0.0, intercept: 5.0, noise: 0.0 }));
+    }
+}

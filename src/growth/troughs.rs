@@ -1,0 +1,79 @@
+//! Troughs: the floors right after a collection. What lies under a trough was really alive, however long the teeth.
+
+/// One trough: the index of its floor in the run, and its height.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trough {
+    /// Index in the run of floors.
+    pub index: usize,
+    /// Height of the floor.
+    pub height: f64,
+}
+
+/// The troughs of a run that no later floor undercuts, oldest first.
+///
+/// A trough is the lowest floor of a fall of more than `depth(height)` under the peak before it. With `from_start`
+/// the first floor counts as one: a process starts with nothing to collect.
+pub fn troughs(floors: &[f64], from_start: bool, depth: impl Fn(f64) -> f64) -> Vec<Trough> {
+    let mut found: Vec<Trough> = Vec::new();
+    if let Some(first) = floors.first().filter(|first| from_start && first.is_finite()) {
+        found.push(Trough { index: 0, height: *first });
+    }
+    let mut peak = f64::NEG_INFINITY;
+    let mut in_fall = false;
+    for (index, height) in floors.iter().copied().enumerate().filter(|(_, height)| height.is_finite()) {
+        if peak - height <= depth(height) {
+            in_fall = false;
+            peak = peak.max(height);
+            continue;
+        }
+        match found.last_mut() {
+            Some(last) if in_fall && height <= last.height => *last = Trough { index, height },
+            // The tooth after this trough has begun to grow.
+            Some(last) if in_fall && height > last.height => {
+                in_fall = false;
+                peak = height;
+            }
+            _ => {
+                found.push(Trough { index, height });
+                in_fall = true;
+            }
+        }
+    }
+    keep_lasting(&mut found, floors);
+    found
+}
+
+/// Drops each trough that something later lies under: what was freed later did not leak.
+fn keep_lasting(found: &mut Vec<Trough>, floors: &[f64]) {
+    let mut low = f64::INFINITY;
+    let mut end = floors.len();
+    let mut lasting = vec![false; found.len()];
+    for (trough, lasts) in found.iter().zip(&mut lasting).rev() {
+        let later = floors.get(trough.index..end).unwrap_or_default();
+        low = later.iter().copied().filter(|floor| floor.is_finite()).fold(low, f64::min);
+        *lasts = trough.height <= low;
+        end = trough.index;
+    }
+    let mut lasting = lasting.into_iter();
+    found.retain(|_| lasting.next().unwrap_or(false));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(floors: &[f64], expected: &[(usize, f64)], why: &str) {
+        let found: Vec<_> = troughs(floors, true, |_| 2.0).iter().map(|trough| (trough.index, trough.height)).collect();
+        assert_eq!(found, expected, "{why}");
+    }
+
+    #[test]
+    fn finds_the_live_set_under_long_teeth() {
+        check(&[10., 30., 50., 20., 40., 60., 30., 50.], &[(0, 10.), (3, 20.), (6, 30.)], "a leak under teeth");
+        check(&[10., 30., 50., 10., 30., 50., 10., 30.], &[(0, 10.), (3, 10.), (6, 10.)], "teeth alone");
+        check(&[10., 30., 50., 70., 90.], &[(0, 10.)], "a tooth that has not ended proves nothing");
+        check(&[10., 50., 30., 70., 20., 40.], &[(0, 10.), (4, 20.)], "what is freed later did not leak");
+        check(&[10., 50., 40., 30., 31., 60.], &[(0, 10.), (3, 30.)], "a fall over several floors is one");
+        check(&[], &[], "nothing");
+    }
+}

@@ -1,0 +1,361 @@
+//! Gives every new object to the holder that was there before, and finds the holders that gained enough.
+//!
+//! Two ways up from a new object must agree. The *dominator* way tells what truly keeps it, and there new and deleted
+//! objects are netted, so that what comes and goes cancels. The *shortest* way names the container among several, for
+//! an object in a map and in a list is dominated by whatever owns both. Holders that gained little pass it on to their
+//! own dominator, so that a thousand lists of one entry more each become one map of lists.
+
+use std::collections::HashMap;
+
+use super::members::{MemberKind, Members, Tally, kind_of, tally_members};
+use super::path::Owner;
+use crate::heap::bits::Bits;
+use crate::heap::class::ClassId;
+use crate::heap::diff::difference;
+use crate::heap::graph::{Node, NodeKind, ROOT};
+use crate::heap::pair::Pair;
+
+/// What one holder gained.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) holder: Node,
+    /// Bytes gained, less what went.
+    pub(super) growth: i64,
+    /// Bytes that the holder itself became larger.
+    pub(super) own_growth: i64,
+    pub(super) members: Members,
+}
+
+impl Group {
+    /// Whether as many objects went as to suggest a container that stays below a bound.
+    pub(super) fn may_be_bounded(&self) -> bool {
+        /// A leak lets nothing go; this allows for some that were in flight.
+        const KEPT_BY_A_LEAK: f64 = 0.75;
+        self.members.kept_part() < KEPT_BY_A_LEAK
+    }
+}
+
+/// All holders that gained at least `least` bytes of something that piles up.
+pub(super) fn attribute(pair: &Pair, least: i64) -> Vec<Group> {
+    let keepers = Keepers::find(pair);
+    let flows = Flows::count(pair, &keepers);
+    let mut gains = gains(pair, &keepers, &flows);
+    roll_up(pair, &mut gains, least);
+    let tallies = tally_members(pair, |node| {
+        let holder = gains.holder(keepers.holder_of(node)?)?;
+        Some((holder, flows.kept_part(keepers.dominator_of(node), pair.after_classes[node.index()])))
+    });
+    let mut groups: Vec<Group> = tallies
+        .into_iter()
+        .filter_map(|(holder, kinds)| group(pair, &gains, holder, &kinds, least))
+        .chain(gains.grown_by_themselves(pair, least))
+        .collect();
+    groups.sort_by_key(|group| (std::cmp::Reverse(group.growth), group.holder));
+    let groups = join(groups);
+    merge_shared(pair, groups, |node| gains.holder(keepers.holder_of(node)?))
+}
+
+fn group(pair: &Pair, gains: &Gains, holder: Node, kinds: &[(MemberKind, Tally)], least: i64) -> Option<Group> {
+    let members = Members::choose(kinds)?;
+    let growth = gains.net.get(&holder).copied().unwrap_or(0);
+    let own_growth = gains.own.get(&holder).copied().unwrap_or(0);
+    let piles_up = members.piles_up(least) && own_growth < growth / 2;
+    let holder = head_of_chain(pair, holder, members.kind());
+    (piles_up && !is_of_engine(pair, holder)).then_some(Group { holder, growth, own_growth, members })
+}
+
+/// What is held by one of its own kind is a link of a chain; its holder is what holds the first link.
+fn head_of_chain(pair: &Pair, holder: Node, members: MemberKind) -> Node {
+    let graph = &pair.after.graph;
+    let is_link = |node: Node| kind_of(pair, node) == members;
+    let mut at = holder;
+    loop {
+        let parent = container(pair, pair.after.tree.parent(at));
+        let is_scope_of_link = Owner::of(graph, at) == Owner::Scope && is_link(parent);
+        if parent == at || !(is_link(at) || is_scope_of_link) {
+            return at;
+        }
+        at = parent;
+    }
+}
+
+/// Several holders of the same closures are one leak, and so are two parts of one chain.
+fn join(groups: Vec<Group>) -> Vec<Group> {
+    let mut joined: Vec<Group> = Vec::new();
+    for group in groups {
+        let same = |known: &&mut Group| {
+            known.members.kind() == group.members.kind()
+                && (group.members.position.is_some() || known.holder == group.holder)
+        };
+        match joined.iter_mut().find(same) {
+            Some(known) => {
+                known.growth = known.growth.saturating_add(group.growth);
+                known.members.join(&group.members);
+                known.members.holders += usize::from(known.holder != group.holder);
+            }
+            None => joined.push(group),
+        }
+    }
+    joined
+}
+
+/// What the members of another group refer to belongs to that leak: the keys of a second map, say.
+fn merge_shared(pair: &Pair, groups: Vec<Group>, holder_of: impl Fn(Node) -> Option<Node>) -> Vec<Group> {
+    let graph = &pair.after.graph;
+    let mut samples = Bits::new(graph.node_count());
+    for group in groups.iter().filter(|group| group.members.count > 0) {
+        samples.set(group.members.sample.index());
+    }
+    let mut referrers: HashMap<Node, Vec<Node>> = HashMap::new();
+    for node in graph.nodes().filter(|&node| pair.matching.is_new(node)) {
+        for target in graph.edges(node).map(|edge| graph.target(edge)) {
+            if samples.has(target.index()) {
+                referrers.entry(target).or_default().extend(holder_of(node));
+            }
+        }
+    }
+    let mut merged: Vec<Group> = Vec::new();
+    for group in groups {
+        let others = referrers.get(&group.members.sample);
+        let refers = |known: &&mut Group| others.is_some_and(|holders| holders.contains(&known.holder));
+        match merged.iter_mut().find(|known| known.holder != group.holder && refers(known)) {
+            Some(known) => known.growth = known.growth.saturating_add(group.growth),
+            None => merged.push(group),
+        }
+    }
+    merged
+}
+
+/// Nodes that hold everything there is and therefore explain nothing.
+fn is_of_engine(pair: &Pair, node: Node) -> bool {
+    node == ROOT || matches!(pair.after.graph.kind(node), NodeKind::Synthetic | NodeKind::Hidden | NodeKind::Code)
+}
+
+/// For every node the two old objects that it belongs to; an old object belongs to itself.
+struct Keepers {
+    /// The nearest old object that dominates it.
+    dominators: Vec<Node>,
+    /// The nearest old object on the shortest way to what was first dominated.
+    holders: Vec<Node>,
+}
+
+const NOBODY: Node = Node(u32::MAX);
+
+impl Keepers {
+    fn find(pair: &Pair) -> Self {
+        let tree = &pair.after.tree;
+        let count = pair.after.graph.node_count();
+        let mut keepers = Self { dominators: vec![NOBODY; count], holders: vec![NOBODY; count] };
+        let mut shortest = ShortestWay { pair, known: HashMap::new() };
+        for &node in &tree.order {
+            let parent = tree.parent(node);
+            let (dominator, holder) = if !pair.matching.is_new(node) {
+                (node, node)
+            } else if !pair.matching.is_new(parent) {
+                (container(pair, parent), container(pair, shortest.nearest_old(node).unwrap_or(parent)))
+            } else {
+                (keepers.dominators[parent.index()], keepers.holders[parent.index()])
+            };
+            keepers.dominators[node.index()] = dominator;
+            keepers.holders[node.index()] = holder;
+        }
+        keepers
+    }
+
+    fn dominator_of(&self, node: Node) -> Node {
+        self.dominators[node.index()]
+    }
+
+    fn holder_of(&self, node: Node) -> Option<Node> {
+        let holder = self.holders[node.index()];
+        (holder != NOBODY).then_some(holder)
+    }
+}
+
+/// Walks up the shortest ways, remembering where each ended.
+struct ShortestWay<'a> {
+    pair: &'a Pair,
+    known: HashMap<Node, Option<Node>>,
+}
+
+impl ShortestWay<'_> {
+    fn nearest_old(&mut self, node: Node) -> Option<Node> {
+        let mut walked = Vec::new();
+        let mut at = node;
+        let found = loop {
+            if !self.pair.matching.is_new(at) {
+                break (at != ROOT).then_some(at);
+            }
+            if let Some(&known) = self.known.get(&at) {
+                break known;
+            }
+            walked.push(at);
+            let before = self.pair.after.distances.before(at);
+            if before == at {
+                break None;
+            }
+            at = before;
+        };
+        self.known.extend(walked.into_iter().map(|node| (node, found)));
+        found
+    }
+}
+
+/// The object that a table or a store of elements belongs to.
+fn container(pair: &Pair, node: Node) -> Node {
+    let mut at = node;
+    while matches!(
+        pair.after.graph.kind(at),
+        NodeKind::Array | NodeKind::Hidden | NodeKind::Code | NodeKind::ObjectShape
+    ) {
+        let parent = pair.after.tree.parent(at);
+        if parent == ROOT || pair.after.graph.kind(parent) == NodeKind::Synthetic {
+            break;
+        }
+        at = parent;
+    }
+    at
+}
+
+/// Objects of one class that a dominator gained and lost.
+#[derive(Clone, Copy, Default)]
+struct Flow {
+    new: u64,
+    deleted: u64,
+}
+
+/// New and deleted objects by dominator and class.
+struct Flows {
+    by_class: HashMap<(Node, ClassId), Flow>,
+}
+
+impl Flows {
+    fn count(pair: &Pair, keepers: &Keepers) -> Self {
+        let mut by_class: HashMap<(Node, ClassId), Flow> = HashMap::new();
+        let losses = losses(pair);
+        let mut lost = Bits::new(pair.before.classes.len());
+        for keeper in losses.keys() {
+            lost.set(keeper.index());
+        }
+        for node in pair.after.graph.nodes() {
+            match pair.matching.before(node) {
+                None => {
+                    let key = (keepers.dominator_of(node), pair.after_classes[node.index()]);
+                    by_class.entry(key).or_default().new += 1;
+                }
+                Some(before) if lost.has(before.index()) => {
+                    let keeper = container(pair, node);
+                    for (&class, count) in losses.get(&before).into_iter().flatten() {
+                        by_class.entry((keeper, class)).or_default().deleted += count;
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        Self { by_class }
+    }
+
+    /// The part of the new objects of a class that do not merely replace some that went.
+    fn kept_part(&self, dominator: Node, class: ClassId) -> f64 {
+        let flow = self.by_class.get(&(dominator, class)).copied().unwrap_or_default();
+        if flow.new == 0 { 1.0 } else { flow.new.saturating_sub(flow.deleted) as f64 / flow.new as f64 }
+    }
+}
+
+/// What went, by the nearest object of the first snapshot that dominated it and is still there.
+fn losses(pair: &Pair) -> HashMap<Node, HashMap<ClassId, u64>> {
+    let before = &pair.before;
+    let mut keepers: HashMap<Node, Node> = HashMap::new();
+    let mut losses: HashMap<Node, HashMap<ClassId, u64>> = HashMap::new();
+    for (index, &class) in (0u32..).zip(&before.classes) {
+        let mut walked = Vec::new();
+        let mut at = Node(index);
+        while !pair.matching.kept.has(at.index()) && at != ROOT {
+            if let Some(&known) = keepers.get(&at) {
+                at = known;
+                break;
+            }
+            walked.push(at);
+            at = before.columns.dominators[at.index()];
+        }
+        if !walked.is_empty() || at != Node(index) {
+            *losses.entry(at).or_default().entry(class).or_default() += 1;
+            keepers.extend(walked.into_iter().map(|node| (node, at)));
+        }
+    }
+    losses
+}
+
+/// Bytes that each holder gained.
+struct Gains {
+    net: HashMap<Node, i64>,
+    own: HashMap<Node, i64>,
+    /// Where a holder that gained too little passed it on to.
+    passed_to: HashMap<Node, Node>,
+}
+
+impl Gains {
+    /// Who holds in the end what `holder` gained.
+    fn holder(&self, holder: Node) -> Option<Node> {
+        let mut at = holder;
+        while let Some(&next) = self.passed_to.get(&at) {
+            at = next;
+        }
+        (at != ROOT).then_some(at)
+    }
+
+    /// Holders whose growth is their own size: arrays of numbers, buffers that were enlarged.
+    fn grown_by_themselves<'a>(&'a self, pair: &'a Pair, least: i64) -> impl Iterator<Item = Group> + 'a {
+        let grown = self.own.iter().filter(move |&(_, &own)| own >= least);
+        grown.filter_map(move |(&holder, &own_growth)| {
+            let growth = self.net.get(&holder).copied().unwrap_or(0).max(own_growth);
+            let members = Members::itself(pair, holder);
+            let mostly_own = own_growth >= growth / 2 && !is_of_engine(pair, holder);
+            mostly_own.then_some(Group { holder, growth, own_growth, members })
+        })
+    }
+}
+
+fn gains(pair: &Pair, keepers: &Keepers, flows: &Flows) -> Gains {
+    let graph = &pair.after.graph;
+    let mut net: HashMap<Node, f64> = HashMap::new();
+    let mut own = HashMap::new();
+    for node in graph.nodes() {
+        if let Some(before) = pair.matching.before(node) {
+            let growth = difference(graph.size(node), pair.before.columns.sizes.get(before.index()));
+            if growth != 0 {
+                let holder = container(pair, node);
+                *own.entry(holder).or_insert(0) += growth;
+                *net.entry(holder).or_default() += growth as f64;
+            }
+        } else if let Some(holder) = keepers.holder_of(node) {
+            let kept = flows.kept_part(keepers.dominator_of(node), pair.after_classes[node.index()]);
+            *net.entry(holder).or_default() += graph.size(node) as f64 * kept;
+        }
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "sums of sizes in a heap, far below 2^63")]
+    let net = net.into_iter().map(|(holder, bytes)| (holder, bytes as i64)).collect();
+    Gains { net, own, passed_to: HashMap::new() }
+}
+
+/// From the leaves of the dominator tree up, passes on what is less than `least`.
+fn roll_up(pair: &Pair, gains: &mut Gains, least: i64) {
+    let mut waiting = Bits::new(pair.after.graph.node_count());
+    for holder in gains.net.keys() {
+        waiting.set(holder.index());
+    }
+    for &node in pair.after.tree.order.iter().rev() {
+        if !waiting.has(node.index()) || node == ROOT {
+            continue;
+        }
+        let bytes = gains.net.get(&node).copied().unwrap_or(0);
+        if bytes < least {
+            let parent = pair.after.tree.parent(node);
+            let next = container(pair, parent);
+            gains.net.remove(&node);
+            *gains.net.entry(next).or_insert(0) += bytes;
+            gains.passed_to.insert(node, next);
+            waiting.set(next.index());
+        }
+    }
+}

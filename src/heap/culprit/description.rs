@@ -1,0 +1,261 @@
+//! Describes a holder's growth for a person: class, function, location, path, what the objects captured.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use super::attribution::Group;
+use super::headline::{file_name, headline};
+use super::members::{Members, kind_of};
+use super::path::{Owner, Owners, Way, edge_name, function_name, render};
+use crate::heap::graph::{Edge, EdgeKind, Graph, Node, NodeKind, ScriptPosition};
+use crate::heap::pair::Pair;
+use crate::heap::report::{Culprit, PathStep, Survivor};
+use crate::heap::retainers::Retainers;
+use crate::heap::scripts::Scripts;
+
+/// Turns findings into words.
+pub(super) struct Describer<'a> {
+    pair: &'a Pair,
+    growth: i64,
+    scripts: Scripts,
+    retainers: Retainers,
+}
+
+/// Most captured names worth a reader's time.
+const MOST_CAPTURED: usize = 5;
+
+impl<'a> Describer<'a> {
+    pub(super) fn new(pair: &'a Pair, growth: i64) -> Self {
+        let scripts = Scripts::find(&pair.after.graph);
+        let retainers = Retainers::collect(&pair.after.graph, |node| !pair.matching.is_new(node));
+        Self { pair, growth, scripts, retainers }
+    }
+
+    fn graph(&self) -> &'a Graph {
+        &self.pair.after.graph
+    }
+
+    fn owners(&self) -> Owners<'_> {
+        Owners { graph: self.graph(), scripts: &self.scripts, retainers: &self.retainers }
+    }
+
+    pub(super) fn survivor(&self, node: Node) -> Survivor {
+        let before = self.pair.matching.before(node);
+        Survivor {
+            id: self.graph().id(node),
+            class: self.class_name(node),
+            path: self.held_by(&self.owners().way_to(node)),
+            retained_before: before.map_or(0, |before| self.pair.before.columns.retained.get(before.index())),
+            retained_after: self.pair.after.tree.retained(node),
+        }
+    }
+
+    pub(super) fn culprit(&self, group: &Group) -> Culprit {
+        let members = &group.members;
+        let way = self.whole_way(group);
+        let container = way.steps.len().saturating_sub(usize::from(members.count > 0));
+        let held_way = Way { steps: self.shown(&way, container), script: way.script.clone() };
+        let (function, position) = self.maker(group);
+        let is_closure = self.graph().kind(members.sample) == NodeKind::Closure && members.count > 0;
+        let mut culprit = Culprit {
+            class: self.pair.classes.get(members.class).name.clone(),
+            function,
+            location: position.map(|position| self.scripts.location(position)),
+            count_delta: members.count,
+            shallow_delta: members.bytes.max(group.own_growth),
+            retained_delta: group.growth,
+            share_of_growth: self.share(group.growth),
+            held_by: self.held_by(&held_way) + &more_holders(members.holders),
+            path: self.path_steps(&way),
+            captured: self.captured(members.sample),
+            ..Culprit::default()
+        };
+        culprit.caution = caution(group, &culprit);
+        culprit.headline = headline(&culprit, is_closure);
+        culprit
+    }
+
+    fn share(&self, growth: i64) -> f64 {
+        if self.growth <= 0 { 1.0 } else { (growth as f64 / self.growth as f64).clamp(0.0, 1.0) }
+    }
+
+    /// From the owner over the holder down to one member.
+    fn whole_way(&self, group: &Group) -> Way {
+        let down = self.way_from_holder(group.holder, &group.members);
+        let mut way = self.owners().way_to(group.holder);
+        way.steps.extend(down);
+        way
+    }
+
+    /// The steps below the holder, along the shortest way to the sample, down to the first of the members' kind.
+    fn way_from_holder(&self, holder: Node, members: &Members) -> Vec<(Option<Edge>, Node)> {
+        if members.count == 0 {
+            return Vec::new();
+        }
+        let mut nodes = vec![members.sample];
+        let mut at = members.sample;
+        while at != holder {
+            let before = self.pair.after.distances.before(at);
+            if before == at {
+                return vec![(self.edge_between(holder, members.sample), members.sample)];
+            }
+            at = before;
+            nodes.push(at);
+        }
+        nodes.reverse();
+        let is_member = |&node: &Node| kind_of(self.pair, node) == members.kind();
+        let first = nodes.iter().skip(1).position(is_member).map_or(nodes.len(), |at| at + 2);
+        nodes.truncate(first);
+        nodes.windows(2).map(|pair| (self.edge_between(pair[0], pair[1]), pair[1])).collect()
+    }
+
+    fn edge_between(&self, from: Node, to: Node) -> Option<Edge> {
+        let edges = self.graph().edges(from).filter(|&edge| self.graph().target(edge) == to);
+        edges.min_by_key(|&edge| match self.graph().edge_kind(edge) {
+            EdgeKind::Weak => 2,
+            EdgeKind::Internal | EdgeKind::Hidden => 1,
+            _ => 0,
+        })
+    }
+
+    /// The way down to the container: a variable that holds the members itself counts as one.
+    fn shown(&self, way: &Way, container: usize) -> Vec<(Option<Edge>, Node)> {
+        let mut shown = way.steps[..container].to_vec();
+        let is_scope = |&(_, node): &(Option<Edge>, Node)| Owner::of(self.graph(), node) == Owner::Scope;
+        if shown.last().is_some_and(is_scope) {
+            shown.extend(way.steps.get(container));
+        }
+        shown
+    }
+
+    /// `sessions (Map) in store.js`, `process._events.uncaughtException[]`.
+    fn held_by(&self, way: &Way) -> String {
+        let graph = self.graph();
+        let text = render(graph, way);
+        let is_part = |node: Node| matches!(graph.kind(node), NodeKind::Array | NodeKind::Hidden);
+        let container = way.steps.iter().rev().map(|&(_, node)| node).find(|&node| !is_part(node));
+        let kind = container.map(|node| (graph.kind(node), graph.raw_name(node)));
+        let suffix = match kind {
+            Some((NodeKind::Object, b"Array")) => "[]".to_owned(),
+            Some((NodeKind::Object, name)) if way.steps.len() == 1 || name == text.as_bytes() => String::new(),
+            Some((NodeKind::Object | NodeKind::Native, _)) => {
+                container.map_or_else(String::new, |node| format!(" ({})", graph.name(node)))
+            }
+            _ => String::new(),
+        };
+        let script = way.script.as_deref().map_or_else(String::new, |script| format!(" in {}", file_name(script)));
+        format!("{text}{suffix}{script}")
+    }
+
+    fn path_steps(&self, way: &Way) -> Vec<PathStep> {
+        let mut steps = Vec::with_capacity(way.steps.len());
+        let mut from = None;
+        for &(edge, node) in &way.steps {
+            let named = edge.zip(from).map(|(edge, from)| edge_name(self.graph(), from, edge));
+            steps.push(PathStep {
+                edge: named.unwrap_or_default(),
+                edge_type: edge.map_or("", |edge| self.graph().edge_kind(edge).name()).to_owned(),
+                node: self.step_name(node),
+                id: self.graph().id(node),
+            });
+            from = Some(node);
+        }
+        steps
+    }
+
+    /// A node's class; a function's name besides. Never the text of a string.
+    fn step_name(&self, node: Node) -> String {
+        match self.graph().kind(node) {
+            NodeKind::Closure => format!("Function {}", function_name(self.graph(), node)),
+            NodeKind::Synthetic => self.graph().name(node).into_owned(),
+            _ => self.class_name(node),
+        }
+    }
+
+    fn class_name(&self, node: Node) -> String {
+        self.pair.classes.get(self.pair.after_classes[node.index()]).name.clone()
+    }
+
+    /// The function that makes the members, where the heap tells: their own place, their constructor's, or that of a
+    /// callback that they hold.
+    fn maker(&self, group: &Group) -> (String, Option<ScriptPosition>) {
+        let members = &group.members;
+        let named = |closure: Node| (function_name(self.graph(), closure), self.graph().position(closure));
+        let is_closure = members.count > 0 && self.graph().kind(members.sample) == NodeKind::Closure;
+        if is_closure && self.is_of_program(members.sample) {
+            return named(members.sample);
+        }
+        let class = self.pair.classes.get(members.class);
+        if class.position.is_some_and(|position| self.scripts.is_of_program(position.script_id)) {
+            return (class.name.clone(), class.position);
+        }
+        let callback = self.callback_near(members.sample);
+        match callback.or_else(|| self.owners().only_closure_beside(group.holder)) {
+            Some(closure) => named(closure),
+            None if is_closure => named(members.sample),
+            None => Default::default(),
+        }
+    }
+
+    /// A function of the program that an object holds, as a timer does its callback.
+    fn callback_near(&self, start: Node) -> Option<Node> {
+        /// Far enough for a promise's reaction and its generator, near enough not to reach what all share.
+        const MOST_VISITED: usize = 64;
+        let graph = self.graph();
+        let mut seen = vec![start];
+        let mut next = 0;
+        while let Some(&node) = seen.get(next) {
+            next += 1;
+            for edge in graph.edges(node).filter(|&edge| graph.edge_kind(edge) != EdgeKind::Weak) {
+                let target = graph.target(edge);
+                if graph.kind(target) == NodeKind::Closure && self.is_of_program(target) {
+                    return Some(target);
+                }
+                if self.pair.matching.is_new(target) && seen.len() < MOST_VISITED && !seen.contains(&target) {
+                    seen.push(target);
+                }
+            }
+        }
+        None
+    }
+
+    fn is_of_program(&self, closure: Node) -> bool {
+        self.graph().position(closure).is_some_and(|position| self.scripts.is_of_program(position.script_id))
+    }
+
+    /// Names of variables or properties that hold something, the heaviest first.
+    fn captured(&self, member: Node) -> Vec<String> {
+        let graph = self.graph();
+        let (from, kind) = match graph.child(member, EdgeKind::Internal, b"context") {
+            Some(scope) if graph.kind(member) == NodeKind::Closure => (scope, EdgeKind::Context),
+            _ => (member, EdgeKind::Property),
+        };
+        let mut names: HashMap<String, u64> = HashMap::new();
+        for edge in graph.edges(from).filter(|&edge| graph.edge_kind(edge) == kind) {
+            let retained = self.pair.after.tree.retained(graph.target(edge));
+            let name = edge_name(graph, from, edge);
+            if self.pair.matching.is_new(graph.target(edge)) && name != "__proto__" && name != "*" {
+                *names.entry(name).or_default() += retained;
+            }
+        }
+        let mut names: Vec<_> = names.into_iter().collect();
+        names.sort_by(|a, b| Reverse(a.1).cmp(&Reverse(b.1)).then_with(|| a.0.cmp(&b.0)));
+        names.into_iter().map(|(name, _)| name).take(MOST_CAPTURED).collect()
+    }
+}
+
+fn more_holders(holders: usize) -> String {
+    if holders > 1 { format!(" and {} more like it", holders - 1) } else { String::new() }
+}
+
+/// Why the growth may have an end.
+fn caution(group: &Group, culprit: &Culprit) -> Option<String> {
+    let variable = culprit.held_by.split(" in ").next().unwrap_or_default().to_ascii_lowercase();
+    if group.may_be_bounded() {
+        return Some(
+            "it also lets objects go, as a cache or a queue does: a third snapshot tells whether it levels off".into(),
+        );
+    }
+    let sounds_bounded = ["cache", "lru", "memo", "pool"].iter().any(|word| variable.contains(word));
+    sounds_bounded.then(|| "by its name this may be a cache that is still filling: a third snapshot tells".into())
+}

@@ -1,0 +1,212 @@
+//! Which of the objects that a holder gained are what piles up, rather than what hangs on them.
+
+use std::collections::HashMap;
+
+use crate::heap::class::ClassId;
+use crate::heap::graph::{Node, NodeKind, ScriptPosition};
+use crate::heap::pair::Pair;
+
+/// Objects that count as one kind: a class, and for closures the place where they are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct MemberKind {
+    pub(super) class: ClassId,
+    pub(super) position: Option<ScriptPosition>,
+}
+
+/// What one holder gained of one kind. Parts of objects, since those that replace others count less.
+#[derive(Clone, Debug)]
+pub(super) struct Tally {
+    count: f64,
+    /// Those that are not within another of the kind.
+    outermost: f64,
+    bytes: f64,
+    /// What they retain, those within another of the kind left out.
+    retained: f64,
+    /// Without netting.
+    new: u64,
+    sample: Node,
+    rank: Rank,
+}
+
+/// How much a kind of node tells a person; of kinds that retain alike the lower wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Program,
+    /// Scopes of closures, handles of the runtime.
+    Runtime,
+    /// Tables, maps, code: never what leaks by itself.
+    Engine,
+}
+
+/// The kind of object that piled up in a holder.
+#[derive(Clone, Debug)]
+pub(super) struct Members {
+    pub(super) class: ClassId,
+    /// Where closures are written.
+    pub(super) position: Option<ScriptPosition>,
+    /// How many more there are.
+    pub(super) count: i64,
+    /// Their shallow size.
+    pub(super) bytes: i64,
+    /// What they retain.
+    retained: i64,
+    /// New ones, those that replace others once left out.
+    kept: f64,
+    new: u64,
+    /// One of them.
+    pub(super) sample: Node,
+    /// How many holders have them.
+    pub(super) holders: usize,
+}
+
+/// From so many on, objects pile up; fewer are rather the container of what does.
+const MANY: f64 = 8.0;
+
+/// Ancestors searched for one of the same kind: enough for lists and for chains of closures, whose links alternate
+/// between two or three kinds.
+const NESTING: usize = 8;
+
+/// Sums up new nodes by holder and kind; `assign` gives a node's holder and how much of it counts.
+pub(super) fn tally_members(
+    pair: &Pair,
+    assign: impl Fn(Node) -> Option<(Node, f64)>,
+) -> HashMap<Node, Vec<(MemberKind, Tally)>> {
+    let mut tallies: HashMap<(Node, MemberKind), Tally> = HashMap::new();
+    let graph = &pair.after.graph;
+    for node in graph.nodes().filter(|&node| pair.matching.is_new(node)) {
+        let Some((holder, kept)) = assign(node) else { continue };
+        let kind = kind_of(pair, node);
+        let tally = tallies.entry((holder, kind)).or_insert_with(|| Tally::starting_at(pair, node));
+        tally.count += kept;
+        tally.new += 1;
+        tally.bytes += graph.size(node) as f64 * kept;
+        if tally.rank != Rank::Engine && !is_nested(pair, node, kind) {
+            if tally.outermost == 0.0 {
+                tally.sample = node;
+            }
+            tally.outermost += kept;
+            tally.retained += pair.after.tree.retained(node) as f64 * kept;
+        }
+    }
+    let mut by_holder: HashMap<Node, Vec<(MemberKind, Tally)>> = HashMap::new();
+    for ((holder, kind), tally) in tallies {
+        by_holder.entry(holder).or_default().push((kind, tally));
+    }
+    for kinds in by_holder.values_mut() {
+        kinds.sort_by_key(|&(kind, _)| kind);
+    }
+    by_holder
+}
+
+/// The kind that a node counts as.
+pub(super) fn kind_of(pair: &Pair, node: Node) -> MemberKind {
+    let is_closure = pair.after.graph.kind(node) == NodeKind::Closure;
+    let position = if is_closure { pair.after.graph.position(node) } else { None };
+    MemberKind { class: pair.after_classes[node.index()], position }
+}
+
+fn is_nested(pair: &Pair, node: Node, kind: MemberKind) -> bool {
+    let mut at = node;
+    for _ in 0..NESTING {
+        at = pair.after.tree.parent(at);
+        if !pair.matching.is_new(at) {
+            return false;
+        }
+        if pair.after_classes[at.index()] == kind.class && kind_of(pair, at) == kind {
+            return true;
+        }
+    }
+    false
+}
+
+impl Tally {
+    fn starting_at(pair: &Pair, sample: Node) -> Self {
+        Self { count: 0.0, outermost: 0.0, bytes: 0.0, retained: 0.0, new: 0, sample, rank: rank(pair, sample) }
+    }
+}
+
+fn rank(pair: &Pair, node: Node) -> Rank {
+    match pair.after.graph.kind(node) {
+        NodeKind::Hidden | NodeKind::Array | NodeKind::Code | NodeKind::ObjectShape | NodeKind::Synthetic => {
+            Rank::Engine
+        }
+        NodeKind::Object | NodeKind::Native
+            if [b"system / ".as_slice(), b"Node / "]
+                .iter()
+                .any(|own| pair.after.graph.raw_name(node).starts_with(own)) =>
+        {
+            Rank::Runtime
+        }
+        _ => Rank::Program,
+    }
+}
+
+impl Members {
+    /// Of the kinds that retain nearly everything, the outermost that comes in numbers.
+    pub(super) fn choose(kinds: &[(MemberKind, Tally)]) -> Option<Self> {
+        /// A kind that retains less than this part of the most is what hangs on the members.
+        const NEARLY_ALL: f64 = 0.6;
+        /// Two kinds within this part retain the same things, one through the other.
+        const ALIKE: f64 = 0.9;
+        let told = kinds.iter().filter(|(_, tally)| tally.rank != Rank::Engine);
+        let most = told.clone().map(|(_, tally)| tally.retained).fold(0.0, f64::max);
+        let weighty: Vec<_> = told.filter(|(_, tally)| tally.retained >= most * NEARLY_ALL).collect();
+        let most_numerous = weighty.iter().map(|(_, tally)| tally.count).fold(0.0, f64::max);
+        let many: Vec<_> = weighty.iter().filter(|(_, tally)| tally.count >= (most_numerous / 2.0).min(MANY)).collect();
+        let heaviest = many.iter().map(|(_, tally)| tally.retained).fold(0.0, f64::max);
+        let alike = many.iter().filter(|(_, tally)| tally.retained >= heaviest * ALIKE);
+        let (kind, tally) =
+            alike.min_by(|(_, a), (_, b)| a.rank.cmp(&b.rank).then_with(|| b.retained.total_cmp(&a.retained)))?;
+        Some(Self::of(*kind, tally))
+    }
+
+    /// A holder that grew without gaining objects.
+    pub(super) fn itself(pair: &Pair, holder: Node) -> Self {
+        let MemberKind { class, position } = kind_of(pair, holder);
+        Self { class, position, count: 0, bytes: 0, retained: 0, kept: 0.0, new: 0, sample: holder, holders: 1 }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "counts and sizes of a heap, far below 2^63")]
+    fn of(kind: MemberKind, tally: &Tally) -> Self {
+        // A chain has one outermost link and all links count; else those inside belong to the outermost.
+        let count = if tally.outermost >= MANY { tally.outermost } else { tally.count };
+        Self {
+            class: kind.class,
+            position: kind.position,
+            count: count.round() as i64,
+            bytes: tally.bytes as i64,
+            retained: tally.retained as i64,
+            kept: tally.count,
+            new: tally.new,
+            sample: tally.sample,
+            holders: 1,
+        }
+    }
+
+    /// Whether there are so many more of them, or so much, that they are more than a cache's first entries.
+    pub(super) fn piles_up(&self, least: i64) -> bool {
+        /// Fewer new objects may be one request under way.
+        const NOTED: i64 = 16;
+        /// Fewer, but this much heavier than what is noticed at all, count too: buffers.
+        const HEAVY: i64 = 16;
+        self.retained >= least / 2 && (self.count >= NOTED || self.count > 1 && self.retained >= least * HEAVY)
+    }
+
+    /// The part of the new objects that do not merely replace others.
+    pub(super) fn kept_part(&self) -> f64 {
+        if self.new == 0 { 1.0 } else { self.kept / self.new as f64 }
+    }
+
+    pub(super) fn kind(&self) -> MemberKind {
+        MemberKind { class: self.class, position: self.position }
+    }
+
+    /// Adds the same kind of objects of another holder.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.retained = self.retained.saturating_add(other.retained);
+        self.kept += other.kept;
+        self.new += other.new;
+    }
+}

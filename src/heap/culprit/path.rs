@@ -1,0 +1,246 @@
+//! How a holder is reached, told as a person would: `process._events.uncaughtException[]`.
+//!
+//! Shortest paths from the root lead through whatever built-in function happens to mention a thing. So the search goes
+//! up from the holder and stops at a place that means something in a program: a variable of its scripts, `process`, a
+//! global, a module. Edges with names are cheaper than the engine's own.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use crate::heap::graph::{Edge, EdgeKind, Graph, Node, NodeKind, ROOT};
+use crate::heap::retainers::Retainers;
+use crate::heap::scripts::Scripts;
+
+/// A way down from an owner; the first step has no edge.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Way {
+    pub(super) steps: Vec<(Option<Edge>, Node)>,
+    /// The script whose variable the way begins with.
+    pub(super) script: Option<String>,
+}
+
+/// Most nodes to look at on the way up; a heap has far fewer between a container and its variable.
+const MOST_VISITED: usize = 20_000;
+
+/// Finds owners.
+#[derive(Debug)]
+pub(super) struct Owners<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) scripts: &'a Scripts,
+    pub(super) retainers: &'a Retainers,
+}
+
+/// What a search knows of a node: the cheapest way down from it.
+#[derive(Clone, Copy)]
+struct Reached {
+    cost: u32,
+    down: Option<(Edge, Node)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stop {
+    Here,
+    Further,
+}
+
+impl Owners<'_> {
+    /// The most telling way down to `node`.
+    pub(super) fn way_to(&self, node: Node) -> Way {
+        if matches!(Owner::of(self.graph, node), Owner::Process | Owner::Global | Owner::Scope) {
+            return self.way_down(&HashMap::new(), node);
+        }
+        let mut reached = HashMap::from([(node, Reached { cost: 0, down: None })]);
+        let mut queue = BinaryHeap::from([(Reverse(0), Stop::Further, Reverse(node))]);
+        while let Some((Reverse(cost), stop, Reverse(at))) = queue.pop() {
+            if stop == Stop::Here || reached.len() > MOST_VISITED {
+                return self.way_down(&reached, at);
+            }
+            if reached[&at].cost < cost {
+                continue;
+            }
+            let mut any = false;
+            for (from, edge) in self.retainers.of(self.graph, at) {
+                any = true;
+                let cost = cost + self.edge_cost(from, edge);
+                let cheaper = reached.get(&from).is_none_or(|known| cost < known.cost);
+                if cheaper {
+                    reached.insert(from, Reached { cost, down: Some((edge, at)) });
+                    queue.push((Reverse(cost), Stop::Further, Reverse(from)));
+                    if let Some(stopping) = self.stopping_cost(from, edge) {
+                        queue.push((Reverse(cost + stopping), Stop::Here, Reverse(from)));
+                    }
+                }
+            }
+            if !any {
+                /// Held by nothing but the engine's roots: the last resort.
+                const AT_THE_TOP: u32 = 60;
+                queue.push((Reverse(cost + AT_THE_TOP), Stop::Here, Reverse(at)));
+            }
+        }
+        self.way_down(&reached, node)
+    }
+
+    fn way_down(&self, reached: &HashMap<Node, Reached>, owner: Node) -> Way {
+        let mut steps = vec![(None, owner)];
+        let mut at = owner;
+        while let Some((edge, next)) = reached.get(&at).and_then(|known| known.down) {
+            steps.push((Some(edge), next));
+            at = next;
+        }
+        let script = self.script_of(owner).map(str::to_owned);
+        Way { steps, script }
+    }
+
+    fn edge_cost(&self, from: Node, edge: Edge) -> u32 {
+        let by_kind = match self.graph.edge_kind(edge) {
+            EdgeKind::Property if is_prototype(self.graph.raw_edge_name(edge)) => 12,
+            EdgeKind::Property | EdgeKind::Context | EdgeKind::Element | EdgeKind::Shortcut => 2,
+            EdgeKind::Internal => 3,
+            EdgeKind::Hidden | EdgeKind::Weak | EdgeKind::Other => 6,
+        };
+        let by_source = match self.graph.kind(from) {
+            NodeKind::Code | NodeKind::ObjectShape | NodeKind::Hidden => 30,
+            NodeKind::Synthetic => 40,
+            _ => 0,
+        };
+        by_kind + by_source
+    }
+
+    /// What it costs to begin the story at `node`, which holds the next one by `edge`; none where that would say nothing.
+    fn stopping_cost(&self, node: Node, edge: Edge) -> Option<u32> {
+        let named = matches!(self.graph.edge_kind(edge), EdgeKind::Property | EdgeKind::Shortcut | EdgeKind::Element);
+        match Owner::of(self.graph, node) {
+            Owner::Process | Owner::Global if named => Some(0),
+            Owner::Scope if self.graph.edge_kind(edge) == EdgeKind::Context => Some(self.cost_of_script(node, 0)),
+            Owner::Function if named && !is_prototype(self.graph.raw_edge_name(edge)) => {
+                Some(self.cost_of_script(node, 1))
+            }
+            Owner::Module if named => Some(3),
+            _ if self.graph.kind(node) == NodeKind::Synthetic => Some(0),
+            _ => None,
+        }
+    }
+
+    fn cost_of_script(&self, node: Node, of_program: u32) -> u32 {
+        match self.script_of(node) {
+            Some(script) if !script.starts_with("node:") => of_program,
+            Some(_) => 4,
+            None => 12,
+        }
+    }
+
+    /// The script of a function, a scope's functions or a module.
+    fn script_of(&self, node: Node) -> Option<&str> {
+        let closure = match Owner::of(self.graph, node) {
+            Owner::Function => node,
+            Owner::Scope => self.closure_in(node)?,
+            _ => return None,
+        };
+        self.scripts.name(self.graph.position(closure)?.script_id)
+    }
+
+    /// The function that is alone in using the scope that `node` is a variable of.
+    pub(super) fn only_closure_beside(&self, node: Node) -> Option<Node> {
+        let mut scopes = self.retainers.of(self.graph, node).map(|(from, _)| from);
+        let scope = scopes.find(|&from| Owner::of(self.graph, from) == Owner::Scope)?;
+        let mut closures = self.retainers.of(self.graph, scope).filter(|&(from, edge)| {
+            self.graph.kind(from) == NodeKind::Closure && self.graph.raw_edge_name(edge) == b"context"
+        });
+        let (only, _) = closures.next()?;
+        let of_program = self.graph.position(only).is_some_and(|at| self.scripts.is_of_program(at.script_id));
+        (closures.next().is_none() && of_program).then_some(only)
+    }
+
+    /// A function that was made in a scope.
+    fn closure_in(&self, scope: Node) -> Option<Node> {
+        let mut closures = self.retainers.of(self.graph, scope).filter(|&(from, edge)| {
+            self.graph.kind(from) == NodeKind::Closure && self.graph.raw_edge_name(edge) == b"context"
+        });
+        closures.find(|&(from, _)| self.graph.position(from).is_some()).map(|(from, _)| from)
+    }
+}
+
+fn is_prototype(name: &[u8]) -> bool {
+    matches!(name, b"__proto__" | b"prototype" | b"constructor")
+}
+
+/// What a way can begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Process,
+    Global,
+    /// The variables of a function or a script.
+    Scope,
+    Function,
+    Module,
+    Other,
+}
+
+impl Owner {
+    pub(super) fn of(graph: &Graph, node: Node) -> Self {
+        let name = graph.raw_name(node);
+        match graph.kind(node) {
+            NodeKind::Closure => Self::Function,
+            NodeKind::Object if name == b"process" => Self::Process,
+            NodeKind::Object if name == b"global" || name.starts_with(b"global ") => Self::Global,
+            NodeKind::Object | NodeKind::Hidden if is_scope_name(name) => Self::Scope,
+            NodeKind::Object if name == b"Module" => Self::Module,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn is_scope_name(name: &[u8]) -> bool {
+    name == b"system / Context" || name.starts_with(b"system / Context / ")
+}
+
+/// A plain object with more properties than this is a dictionary, whose keys are data and not names.
+const MOST_NAMES: usize = 64;
+
+/// The name of an edge, unless it is the key of a dictionary: keys are what users sent.
+pub(super) fn edge_name(graph: &Graph, from: Node, edge: Edge) -> String {
+    let is_key = graph.edge_kind(edge) == EdgeKind::Property
+        && graph.raw_name(from) == b"Object"
+        && graph.edge_range(from).len() > MOST_NAMES;
+    if is_key { "*".to_owned() } else { graph.edge_name(edge).into_owned() }
+}
+
+/// Writes a way as code would, without the engine's own steps.
+pub(super) fn render(graph: &Graph, way: &Way) -> String {
+    let Some(&(_, owner)) = way.steps.first() else { return String::new() };
+    let mut text = match Owner::of(graph, owner) {
+        Owner::Process => "process".to_owned(),
+        Owner::Global => "global".to_owned(),
+        Owner::Module => "module".to_owned(),
+        Owner::Scope if way.steps.len() == 1 => "variables".to_owned(),
+        Owner::Scope => String::new(),
+        Owner::Function => function_name(graph, owner),
+        Owner::Other if owner == ROOT => "(root)".to_owned(),
+        Owner::Other => graph.name(owner).into_owned(),
+    };
+    for pair in way.steps.windows(2) {
+        let [(_, from), (Some(edge), _)] = *pair else { continue };
+        let name = edge_name(graph, from, edge);
+        match graph.edge_kind(edge) {
+            EdgeKind::Context if text.is_empty() => text = name,
+            EdgeKind::Context => text = format!("{text} > {name}"),
+            EdgeKind::Property | EdgeKind::Shortcut if is_identifier(&name) => text = format!("{text}.{name}"),
+            EdgeKind::Property | EdgeKind::Shortcut => text = format!("{text}[{name:?}]"),
+            EdgeKind::Element => text = format!("{text}[{name}]"),
+            EdgeKind::Internal if graph.kind(from) == NodeKind::Array => text += "[*]",
+            EdgeKind::Internal | EdgeKind::Hidden | EdgeKind::Weak | EdgeKind::Other => {}
+        }
+    }
+    text
+}
+
+fn is_identifier(name: &str) -> bool {
+    let may_start = |c: char| c.is_alphabetic() || c == '_' || c == '$' || c == '#' || c == '<';
+    name.starts_with(may_start) && name.chars().all(|c| c.is_alphanumeric() || "_$#<>()".contains(c))
+}
+
+/// The name of a closure for a reader.
+pub(super) fn function_name(graph: &Graph, closure: Node) -> String {
+    let name = graph.name(closure);
+    if name.is_empty() { "anonymous function".to_owned() } else { name.into_owned() }
+}

@@ -1,0 +1,151 @@
+//! How many edges away from the globals a node is: `DevTools`' Distance column.
+
+use super::bits::Bits;
+use super::ephemeron::Ephemerons;
+use super::graph::{Edge, EdgeKind, Graph, Node, NodeKind, ROOT};
+use super::shallow::is_user_root;
+
+/// Distances from here on are of nodes that only the engine reaches.
+pub const SYSTEM_DISTANCE: u32 = 100_000_000;
+/// The distance of a node that no edge reaches.
+pub const NO_DISTANCE: u32 = u32::MAX;
+
+/// The distance of each node and the node before it on a shortest way.
+#[derive(Debug)]
+pub struct Distances {
+    distances: Vec<u32>,
+    before: Vec<Node>,
+}
+
+impl Distances {
+    /// Edges between a global and the node.
+    pub fn get(&self, node: Node) -> u32 {
+        self.distances[node.index()]
+    }
+
+    /// The node before this one on a shortest way from the root; the root and unreached nodes give themselves.
+    pub fn before(&self, node: Node) -> Node {
+        self.before[node.index()]
+    }
+}
+
+/// Breadth first from the global objects, then from the root for the rest.
+pub(crate) fn distances(graph: &Graph, ephemerons: &Ephemerons) -> Distances {
+    let mut search = Search {
+        graph,
+        rules: Rules::new(graph, ephemerons),
+        distances: vec![NO_DISTANCE; graph.node_count()],
+        before: graph.nodes().collect(),
+        queue: Vec::with_capacity(graph.node_count()),
+    };
+    for edge in graph.edges(ROOT) {
+        let target = graph.target(edge);
+        if is_user_root(graph, target) && search.distances[target.index()] == NO_DISTANCE {
+            search.reach(target, ROOT, 1);
+        }
+    }
+    let any_user_root = !search.queue.is_empty();
+    search.spread();
+    search.distances[ROOT.index()] = if any_user_root { SYSTEM_DISTANCE } else { 0 };
+    search.queue.push(ROOT);
+    search.spread();
+    Distances { distances: search.distances, before: search.before }
+}
+
+struct Search<'a> {
+    graph: &'a Graph,
+    rules: Rules<'a>,
+    distances: Vec<u32>,
+    before: Vec<Node>,
+    queue: Vec<Node>,
+}
+
+impl Search<'_> {
+    fn reach(&mut self, node: Node, before: Node, distance: u32) {
+        self.distances[node.index()] = distance;
+        self.before[node.index()] = before;
+        self.queue.push(node);
+    }
+
+    fn spread(&mut self) {
+        let mut next = 0;
+        while let Some(&node) = self.queue.get(next) {
+            next += 1;
+            let distance = self.distances[node.index()].saturating_add(1);
+            let special = self.rules.special(node);
+            for edge in self.graph.edges(node) {
+                let target = self.graph.target(edge);
+                if self.distances[target.index()] == NO_DISTANCE && self.rules.passes(special, edge) {
+                    self.reach(target, node, distance);
+                }
+            }
+        }
+        self.queue.clear();
+    }
+}
+
+/// Which edges a shortest way may not take.
+struct Rules<'a> {
+    graph: &'a Graph,
+    ephemerons: &'a Ephemerons,
+    native_context: Option<u32>,
+    map_descriptors: Option<u32>,
+    /// Entries of weak maps one of whose two edges was met: the value is as far as the later of key and table.
+    met: Bits,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Special {
+    None,
+    NativeContext,
+    MapDescriptors,
+}
+
+impl<'a> Rules<'a> {
+    fn new(graph: &'a Graph, ephemerons: &'a Ephemerons) -> Self {
+        Self {
+            graph,
+            ephemerons,
+            native_context: graph.strings().find(b"system / NativeContext"),
+            map_descriptors: graph.strings().find(b"(map descriptors)"),
+            met: Bits::new(ephemerons.pairs()),
+        }
+    }
+
+    fn special(&self, node: Node) -> Special {
+        let name = Some(self.graph.names[node.index()]);
+        match self.graph.kind(node) {
+            NodeKind::Hidden if name == self.native_context => Special::NativeContext,
+            NodeKind::Array if name == self.map_descriptors => Special::MapDescriptors,
+            _ => Special::None,
+        }
+    }
+
+    #[inline]
+    fn passes(&mut self, special: Special, edge: Edge) -> bool {
+        match special {
+            _ if self.graph.edge_kind(edge) == EdgeKind::Weak => false,
+            Special::NativeContext if self.graph.raw_edge_name(edge) == b"sloppy_function_map" => false,
+            Special::MapDescriptors => self.is_no_descriptor(edge),
+            _ if self.graph.edge_kind(edge) == EdgeKind::Internal => self.is_second_of_pair(edge),
+            _ => true,
+        }
+    }
+
+    /// Maps share arrays of descriptors, so the descriptors in them say nothing of one map: every third slot.
+    fn is_no_descriptor(&self, edge: Edge) -> bool {
+        let index = if self.graph.edge_kind(edge).is_indexed() {
+            Some(self.graph.edge_index(edge))
+        } else {
+            let name = self.graph.edge_name(edge);
+            let digits = name.find(|c: char| !c.is_ascii_digit()).unwrap_or(name.len());
+            name.get(..digits).and_then(|digits| digits.parse().ok())
+        };
+        index.is_none_or(|index: u64| index < 2 || index % 3 != 1)
+    }
+
+    fn is_second_of_pair(&mut self, edge: Edge) -> bool {
+        let ephemeron = self.ephemerons.get(self.graph.edge_index(edge));
+        ephemeron.is_none_or(|ephemeron| !self.met.toggle(ephemeron.pair as usize))
+    }
+}

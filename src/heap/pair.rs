@@ -1,0 +1,69 @@
+//! Two snapshots of one process, the first already boiled down.
+
+use std::io::Read;
+
+use super::class::{ClassId, Classes, classify};
+use super::culprit::accuse;
+use super::diff::{Matching, compare};
+use super::digest::{Before, Digest};
+use super::error::HeapError;
+use super::interface::Interfaces;
+use super::load::LoadOptions;
+use super::report::{ClassRow, HeapGrowth, Report};
+use super::snapshot::Snapshot;
+
+/// Below this part of shared ids that name the same object, the snapshots are of two processes. Measured: 99.9 % and
+/// more for one process, 19 % after a restart.
+const SAME_PROCESS: f64 = 0.9;
+
+/// Everything that is known when both snapshots are read.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) before: Before,
+    pub(crate) after: Snapshot,
+    pub(crate) after_classes: Vec<ClassId>,
+    pub(crate) classes: Classes,
+    pub(crate) matching: Matching,
+}
+
+/// Compares two snapshots of one process.
+///
+/// # Errors
+/// Those of [`super::load`] for either, and [`HeapError::DifferentProcesses`].
+pub fn compare_snapshots(before: impl Read, after: impl Read, options: LoadOptions) -> Result<Report, HeapError> {
+    let pair = Pair::read(before, after, options)?;
+    let mut report = Report { classes: pair.class_rows(), heap: pair.heap_growth(), ..Report::default() };
+    accuse(&pair, &mut report);
+    Ok(report)
+}
+
+impl Pair {
+    pub(crate) fn read(before: impl Read, after: impl Read, options: LoadOptions) -> Result<Self, HeapError> {
+        let mut classes = Classes::default();
+        let digest = Digest::of(Snapshot::read(before, options)?, &mut classes);
+        let after = Snapshot::read(after, options)?;
+        let interfaces = Interfaces::infer(&after.graph);
+        let before = digest.resolve(&interfaces, &mut classes);
+        let same = before.columns.same_objects(&after.graph);
+        if same < SAME_PROCESS {
+            return Err(HeapError::DifferentProcesses { same_percent: same * 100.0 });
+        }
+        let after_classes = classify(&after.graph, &mut classes).resolve(&interfaces, &mut classes);
+        let matching = Matching::new(&before, &after.graph);
+        Ok(Self { before, after, after_classes, classes, matching })
+    }
+
+    pub(crate) fn class_rows(&self) -> Vec<ClassRow> {
+        compare(&self.before, &self.after.graph, &self.after_classes, &self.matching, &self.classes)
+    }
+
+    pub(crate) fn heap_growth(&self) -> HeapGrowth {
+        let root = super::graph::ROOT;
+        HeapGrowth {
+            before_bytes: self.before.columns.retained.get(root.index()),
+            after_bytes: self.after.tree.retained(root),
+            before_nodes: self.before.classes.len() as u64,
+            after_nodes: self.after.graph.node_count() as u64,
+        }
+    }
+}

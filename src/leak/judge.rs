@@ -1,0 +1,372 @@
+//! The judge: whether a series grows like a leak, window by window, gate by gate.
+//!
+//! One thought runs through the gates: *what came back down before is expected to come back again*. A rise counts only
+//! once it is higher than anything the series has given back on its time scale, and while the series is too young to
+//! have shown what it gives back, once it is higher than a young process can be expected to.
+
+use serde::{Deserialize, Serialize};
+
+use crate::growth::blocks::{Blocks, SCALES, Scale};
+use crate::growth::shape::{Quarters, falls, largest_step};
+use crate::growth::theil_sen;
+use crate::growth::troughs::{Trough, troughs};
+use crate::leak::gate::{Gate, GateKind};
+use crate::leak::options::Options;
+
+/// A series and what the judge must know besides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    /// Its floors.
+    pub(crate) floors: &'a Blocks,
+    /// Requests served in each part, where the target counts them.
+    pub(crate) traffic: Option<&'a Blocks>,
+    /// Age of the process, seconds.
+    pub(crate) age: f64,
+    /// What the series may be expected to give back is a multiple of this.
+    pub(crate) base: f64,
+    /// How much more it can grow before the process hits its limit.
+    pub(crate) room: f64,
+    /// A rise below this is nothing.
+    pub(crate) least_rise: f64,
+    /// A slope below this is nothing, per second.
+    pub(crate) least_slope: f64,
+    /// Readings are levels after a collection, so there are no teeth.
+    pub(crate) collected: bool,
+}
+
+/// One window of a series, judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Trial {
+    /// Rise per second.
+    pub(crate) slope: f64,
+    /// Level at the start of the window and at its end.
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    /// Start and end of the window on the steady line.
+    pub(crate) since_ms: i64,
+    pub(crate) until_ms: i64,
+    /// Seconds until the limit at this slope.
+    pub(crate) left: f64,
+    /// When this judgement is stale: a part and a half of its scale later.
+    pub(crate) valid_ms: i64,
+    pub(crate) gates: Vec<Gate>,
+}
+
+/// Windows that are tried, in parts of a scale.
+const WINDOWS: [usize; 11] = [8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36];
+/// The shortest window of troughs, in parts of a scale: three teeth within less are young garbage.
+const LEAST_TROUGH_SPAN: usize = 6;
+/// Most troughs that are looked at together.
+const MOST_TROUGHS: usize = 9;
+/// Scales on which troughs are looked for; on coarser ones teeth have vanished.
+const TROUGH_SCALES: usize = 3;
+
+/// A fall of this share of the height, or of this much of the least rise, is a collection. Measured on Node.js 20: a
+/// major collection takes 10 to 14 MB of 60; minor ones move the floors of five minutes by less than half a percent.
+const FALL_SHARE: f64 = 0.01;
+const FALL_OF_LEAST_RISE: f64 = 2.0 / 3.0;
+
+/// The rise must be this many times the noise of the floors.
+const NOISE_FACTOR: f64 = 5.0;
+/// Least gain of a quarter, as a share of an even one.
+const LEAST_GAIN: f64 = 0.45;
+/// Least gain of the last quarter, as a share of an even one.
+const LAST_GAIN: f64 = 0.5;
+/// Least gain of a quarter that lets a rise of more than half a day pass as no daily cycle: the flanks of a sine are
+/// at most 0.35 of its middle.
+const EVEN_GAIN: f64 = 0.66;
+/// The largest step, as a share of the rise.
+const LARGEST_STEP: f64 = 0.5;
+/// The later half must grow at least this much as fast as the earlier one: a cache of time constant T shows 0.75 over
+/// a window of 0.6 T, by when it has filled by half.
+const LEVELLING: f64 = 0.75;
+/// The rise as a multiple of the largest give-back: a tooth and a step on top of it reach 1.4.
+const GIVE_BACK: f64 = 1.4;
+/// Traffic that has changed by this share over the window explains growth, or rules it out as an explanation.
+const TRAFFIC_CHANGE: f64 = 0.15;
+
+impl Trial {
+    /// Every gate lets it through.
+    pub(crate) fn passes(&self) -> bool {
+        self.gates.iter().all(|gate| gate.passed)
+    }
+
+    /// Growth is plain; what is missing is only time.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.gates.iter().all(|gate| gate.passed || gate.kind.is_patience())
+    }
+
+    /// How many gates it fails.
+    pub(crate) fn failed(&self) -> usize {
+        self.gates.iter().filter(|gate| !gate.passed).count()
+    }
+
+    /// Every gate lets it through but those that a known leak need not pass again.
+    pub(crate) fn is_evident_again(&self) -> bool {
+        let known = |gate: &Gate| matches!(gate.kind, GateKind::Patience | GateKind::Cycle);
+        self.gates.iter().all(|gate| gate.passed || known(gate))
+    }
+
+    fn seconds(&self) -> i64 {
+        self.until_ms - self.since_ms
+    }
+}
+
+/// The most convincing window that ends with a part closed just now on the `closed` finest scales.
+pub(crate) fn judge(subject: &Subject<'_>, options: &Options, closed: usize) -> Option<Trial> {
+    let mut best: Option<Trial> = None;
+    let mut offer = |trial: Trial| {
+        let better =
+            best.as_ref().is_none_or(|best| (trial.failed(), -trial.seconds()) < (best.failed(), -best.seconds()));
+        if better {
+            best = Some(trial);
+        }
+    };
+    for (number, scale) in subject.floors.scales().iter().enumerate().take(closed.min(SCALES)) {
+        let run = Run::of(subject, options, number, scale);
+        WINDOWS.iter().filter_map(|window| run.window(*window)).for_each(&mut offer);
+        if number < TROUGH_SCALES && !subject.collected {
+            run.trough_windows().into_iter().for_each(&mut offer);
+        }
+    }
+    best
+}
+
+/// The floors of one scale, at hand for all windows.
+struct Run<'a> {
+    subject: &'a Subject<'a>,
+    options: &'a Options,
+    number: usize,
+    scale: &'a Scale,
+    floors: Vec<f64>,
+    /// Floors at the start that belong to the warm-up.
+    warming: usize,
+    /// Collections seen on the finest scale.
+    collections: usize,
+}
+
+impl<'a> Run<'a> {
+    fn of(subject: &'a Subject<'a>, options: &'a Options, number: usize, scale: &'a Scale) -> Self {
+        let floors: Vec<f64> = scale.parts().collect();
+        let observed = scale.closed() as f64 * scale.part_seconds();
+        let warm_up_left = options.warm_up.as_secs_f64() - (subject.age - observed).max(0.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the parts kept")]
+        let warming = ((warm_up_left / scale.part_seconds()).ceil() - scale.dropped() as f64).clamp(0.0, 48.0) as usize;
+        let finest = subject.floors.scales().first();
+        let collections =
+            finest.map_or(0, |scale| falls(scale.parts(), FALL_SHARE, subject.least_rise * FALL_OF_LEAST_RISE));
+        Self { subject, options, number, scale, floors, warming, collections }
+    }
+
+    /// Hours of the options' day, in seconds: all times of the judge shrink together in a demo.
+    fn hours(&self, hours: f64) -> f64 {
+        self.options.day.as_secs_f64() * hours / 24.0
+    }
+
+    /// Judges the last `parts` floors; `None` where there are not as many or they plainly do not grow.
+    fn window(&self, parts: usize) -> Option<Trial> {
+        // Between the finest windows there is little time to win on the coarser scales.
+        let tried = self.number == 0 || parts.is_multiple_of(4) || (self.number == 2 && parts == 18);
+        let start = self.floors.len().checked_sub(parts).filter(|start| tried && *start >= self.warming)?;
+        let floors = self.floors.get(start..)?;
+        let void = floors.iter().filter(|floor| !floor.is_finite()).count();
+        let quarters = Quarters::of(floors).filter(|quarters| void * 5 <= parts && quarters.climb() > 0.0)?;
+        if quarters.climb() < 0.75 * self.least_rise() {
+            return None;
+        }
+        let fit = theil_sen(floors).filter(|fit| fit.slope > 0.0)?;
+        let climb = climb_between_ends(floors);
+        let span = parts as f64;
+        let rise = (quarters.climb() * 4.0 / 3.0).min(fit.slope * span).min(climb);
+        let (early, late) = floors.split_at(parts / 2);
+        let halves = |half| theil_sen(half).map_or(f64::NAN, |fit| fit.slope);
+        let (early, late) = (halves(early), halves(late));
+        let step = largest_step(floors) / rise;
+
+        let mut trial = self.trial(fit.slope, start, self.floors.len());
+        trial.from = fit.intercept.max(0.0);
+        trial.to = (fit.intercept + fit.slope * span).max(0.0);
+        let seconds = span * self.scale.part_seconds();
+        let young = self.subject.age < self.options.filling.as_secs_f64();
+        trial.gates = vec![
+            self.slope_gate(trial.slope),
+            Gate::at_least(GateKind::Size, rise, self.least_rise()),
+            Gate::at_least(GateKind::Noise, rise, NOISE_FACTOR * fit.noise),
+            Gate::at_least(GateKind::Spread, quarters.least_gain(), LEAST_GAIN),
+            Gate::at_least(GateKind::Tail, quarters.last_gain(), LAST_GAIN),
+            Gate::at_most(GateKind::Step, step, LARGEST_STEP),
+            self.give_back_gate(fit.slope.min(climb / (span - 1.0)) * (span - 1.0), self.number),
+            self.patience_gate(seconds, rise, trial.left),
+            self.cycle_gate(start, seconds, rise, quarters.least_gain(), trial.left),
+            self.tooth_gate(rise, trial.left),
+        ];
+        if young && early > 0.0 {
+            trial.gates.push(Gate::at_least(GateKind::Levelling, late / early, LEVELLING));
+        }
+        Some(trial)
+    }
+
+    /// Judges the troughs: three or more in a row, each higher than the one before.
+    fn trough_windows(&self) -> Vec<Trial> {
+        let depth = |height: f64| (self.subject.least_rise * FALL_OF_LEAST_RISE).max(FALL_SHARE * height);
+        let from_start = self.scale.dropped() == 0;
+        let lasting = troughs(&self.floors, from_start, depth);
+        (3..=lasting.len().min(MOST_TROUGHS))
+            .filter_map(|count| self.trough_window(lasting.get(lasting.len() - count..)?))
+            .collect()
+    }
+
+    fn trough_window(&self, troughs: &[Trough]) -> Option<Trial> {
+        let (first, last) = (troughs.first()?, troughs.last()?);
+        let span = last.index - first.index;
+        let rise = last.height - first.height;
+        if span < LEAST_TROUGH_SPAN || rise < self.least_rise() {
+            return None;
+        }
+        let middle = first.index + span / 2;
+        let inner = troughs.get(1..troughs.len() - 1)?;
+        let centre = inner.iter().min_by_key(|trough| trough.index.abs_diff(middle))?;
+        let pace = |a: &Trough, b: &Trough| (b.height - a.height) / (b.index - a.index) as f64;
+        let (early, late) = (pace(first, centre), pace(centre, last));
+        let steps = troughs.windows(2).map(|pair| pair[1].height - pair[0].height);
+        let step = steps.fold(0.0, f64::max) / rise;
+        let even_step = 1.0 / (troughs.len() - 1) as f64;
+
+        let mut trial = self.trial(rise / span as f64, first.index, last.index + 1);
+        trial.from = first.height;
+        trial.to = last.height;
+        let seconds = span as f64 * self.scale.part_seconds();
+        trial.gates = vec![
+            self.slope_gate(trial.slope),
+            Gate::at_least(GateKind::Size, rise, self.least_rise()),
+            Gate::at_least(GateKind::Spread, early / late, TROUGH_SPREAD),
+            Gate::at_most(GateKind::Step, step, (TROUGH_STEP * even_step).max(TROUGH_STEP_LEAST)),
+            Gate::at_least(GateKind::Levelling, late / early, LEVELLING),
+            // Teeth are what troughs look under; only what comes back on coarser scales is left to fear.
+            self.give_back_gate(rise, self.number + 2),
+            self.patience_gate(seconds, rise, trial.left),
+            self.trough_cycle_gate(rise, trial.left),
+        ];
+        Some(trial)
+    }
+
+    fn least_rise(&self) -> f64 {
+        self.subject.least_rise.max(self.options.min_growth * self.subject.base)
+    }
+
+    fn trial(&self, slope_per_part: f64, start: usize, end: usize) -> Trial {
+        let slope = slope_per_part / self.scale.part_seconds();
+        #[expect(clippy::cast_possible_truncation, reason = "parts last from milliseconds to days")]
+        let part_ms = (self.scale.part_seconds() * 1000.0) as i64;
+        let origin = self.subject.floors.origin_ms();
+        let start_of = |index| self.scale.middle_ms(index) - part_ms / 2;
+        Trial {
+            slope,
+            from: 0.0,
+            to: 0.0,
+            since_ms: origin.saturating_add(start_of(start)),
+            until_ms: origin.saturating_add(start_of(end)),
+            left: (self.subject.room / slope).clamp(0.0, f64::MAX),
+            valid_ms: origin.saturating_add(start_of(self.floors.len())).saturating_add(part_ms * 3 / 2),
+            gates: Vec::new(),
+        }
+    }
+
+    fn slope_gate(&self, slope: f64) -> Gate {
+        let mut gate = Gate::at_least(GateKind::Slope, slope, self.subject.least_slope);
+        gate.value *= 3600.0;
+        gate.threshold *= 3600.0;
+        gate
+    }
+
+    fn give_back_gate(&self, climb: f64, scale: usize) -> Gate {
+        Gate::at_least(GateKind::GiveBack, climb, GIVE_BACK * self.subject.floors.give_back_from(scale))
+    }
+
+    /// The window must cover a share of the time left, but not more than half a day of plain growth.
+    fn patience_gate(&self, seconds: f64, rise: f64, left: f64) -> Gate {
+        let wanted = self.options.patience * left;
+        let plain = rise > PLAIN_RISE * self.subject.base;
+        Gate::at_least(GateKind::Patience, seconds, if plain { wanted.min(self.hours(HALF_DAY)) } else { wanted })
+    }
+
+    /// A process that has not lived through a day may be on the first rise of its cycle. Growth is none when it is
+    /// higher than such rises are, lasts evenly for longer than they do, or goes on while traffic falls.
+    fn cycle_gate(&self, start: usize, seconds: f64, rise: f64, least_gain: f64, left: f64) -> Gate {
+        let traffic = self.traffic_change(start);
+        let outlasts = seconds >= self.hours(HALF_DAY) && least_gain >= EVEN_GAIN;
+        let known = self.subject.age >= self.hours(DAY_AND_MORE) || outlasts;
+        let needed = match traffic {
+            _ if known => 0.0,
+            Some(change) if change < 1.0 - TRAFFIC_CHANGE => 0.0,
+            Some(change) if change > 1.0 + TRAFFIC_CHANGE => 1.0,
+            _ => (CYCLE_BASE + CYCLE_PER_HOUR * left / self.hours(1.0)).clamp(CYCLE_LEAST, CYCLE_MOST),
+        };
+        Gate::at_least(GateKind::Cycle, rise / self.subject.base, needed)
+    }
+
+    fn trough_cycle_gate(&self, rise: f64, left: f64) -> Gate {
+        let needed = match () {
+            () if self.subject.age >= self.hours(DAY_AND_MORE) => 0.0,
+            () if left < self.hours(NEAR) => CYCLE_OF_TROUGHS_NEAR,
+            () => CYCLE_LEAST,
+        };
+        Gate::at_least(GateKind::Cycle, rise / self.subject.base, needed)
+    }
+
+    /// Until collections have been seen, all growth may be garbage; a heap rarely doubles without one.
+    fn tooth_gate(&self, rise: f64, left: f64) -> Gate {
+        let old = self.subject.age >= self.options.longest_tooth.as_secs_f64();
+        let seen = self.collections >= 2 || self.subject.floors.give_back_from(self.number) >= SEEN_TOOTH * rise;
+        let needed = (TOOTH_BASE + TOOTH_PER_HOUR * left / self.hours(1.0)).clamp(TOOTH_LEAST, TOOTH_MOST);
+        let needed = if old || seen || self.subject.collected { 0.0 } else { needed };
+        Gate::at_least(GateKind::Tooth, rise / self.subject.base, needed)
+    }
+
+    /// Requests of the last quarter of the window over those of its first; `None` where they are not known.
+    fn traffic_change(&self, start: usize) -> Option<f64> {
+        let scale = self.subject.traffic?.scales().get(self.number)?;
+        let parts: Vec<f64> = scale.parts().collect();
+        let window = parts.get(parts.len().checked_sub(self.floors.len() - start)?..)?;
+        let quarter = window.len() / 4;
+        let sum = |parts: &[f64]| parts.iter().filter(|requests| requests.is_finite()).sum::<f64>();
+        let (first, last) = (sum(window.get(..quarter)?), sum(window.get(window.len() - quarter..)?));
+        (first > 0.0).then_some(last / first)
+    }
+}
+
+/// Hours of even growth after which it is no daily cycle, whose rise lasts about twelve.
+const HALF_DAY: f64 = 13.0;
+/// Hours after which a daily cycle has shown itself.
+const DAY_AND_MORE: f64 = 26.0;
+/// Growth by this share of the base is plain enough not to wait longer than half a day.
+const PLAIN_RISE: f64 = 0.2;
+/// What a daily cycle adds to the base of a process: half of it at least, more the more time there is to wait and see.
+const CYCLE_LEAST: f64 = 0.5;
+const CYCLE_MOST: f64 = 0.7;
+const CYCLE_BASE: f64 = 0.3;
+const CYCLE_PER_HOUR: f64 = 0.03;
+/// Troughs that rise towards a limit less than this many hours away need less.
+const NEAR: f64 = 10.0;
+const CYCLE_OF_TROUGHS_NEAR: f64 = 0.35;
+/// How far a heap grows before its first major collection, as a share of the base, by the hours left to the limit.
+const TOOTH_BASE: f64 = 0.35;
+const TOOTH_PER_HOUR: f64 = 0.06;
+const TOOTH_LEAST: f64 = 0.45;
+const TOOTH_MOST: f64 = 0.8;
+/// A give-back of this share of the rise shows that collections do happen.
+const SEEN_TOOTH: f64 = 0.1;
+/// The earlier half of a row of troughs must grow at least this much as fast as the later one.
+const TROUGH_SPREAD: f64 = 0.25;
+/// The largest step from one trough to the next, as a multiple of an even one; two features that are switched on make
+/// two steps among many troughs.
+const TROUGH_STEP: f64 = 1.3;
+/// The same as a share of the rise, which steps among many troughs may always have.
+const TROUGH_STEP_LEAST: f64 = 0.4;
+
+/// From the lower of the first two floors to the lower of the last two.
+fn climb_between_ends(floors: &[f64]) -> f64 {
+    let low = |pair: &[f64]| pair.iter().copied().filter(|floor| floor.is_finite()).fold(f64::INFINITY, f64::min);
+    let (head, tail) = (floors.get(..2).unwrap_or_default(), floors.get(floors.len().saturating_sub(2)..));
+    low(tail.unwrap_or_default()) - low(head)
+}

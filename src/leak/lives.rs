@@ -1,0 +1,163 @@
+//! Lives: telling that a process was restarted, by what the target says of itself or by its readings.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::leak::event::RestartCause;
+use crate::leak::options::Options;
+use crate::sample::Sample;
+use crate::target::Life;
+
+/// The lives of one target.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Lives {
+    current: Option<Life>,
+    last: Option<Reading>,
+    /// A poll was refused since the last sample: nothing listened there for a moment.
+    refused: bool,
+    /// A capture of ours has ended since the last sample.
+    after_capture: bool,
+    /// Likely kills of the last week, oldest first.
+    kills: Vec<Timestamp>,
+}
+
+/// What of the last sample tells a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Reading {
+    at: Timestamp,
+    heap_used: Option<u64>,
+    heap_total: Option<u64>,
+    rss: Option<u64>,
+    requests: Option<u64>,
+    uptime_ms: Option<i64>,
+}
+
+/// A restart: the two lives, and why one ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Restart {
+    pub(crate) ended: Life,
+    pub(crate) began: Life,
+    pub(crate) cause: RestartCause,
+    pub(crate) kills_this_week: u32,
+}
+
+/// A gap of this many intervals in which nobody answered may hide a restart.
+const GAP_IN_INTERVALS: f64 = 1.5;
+/// Over such a gap a process that falls by this share in all it holds is a new one: a heap gives pages back to the
+/// system slowly, and a collection that happens to fall into a gap seldom shrinks rss and heapTotal at once.
+const DROP_OVER_GAP: f64 = 0.08;
+/// Without a gap only a fall this deep in rss and heapTotal at once is a restart: a large structure that is dropped
+/// frees heapUsed at once, but not the pages.
+const DROP_AT_ONCE: f64 = 0.5;
+/// The same where heapUsed alone is known.
+const DROP_OF_HEAP_ALONE: f64 = 0.5;
+/// Start times that differ by this much are the same: uptimes come in whole seconds, and answers take a while.
+const CLOCK_SLACK_SECONDS: f64 = 5.0;
+const CLOCK_SLACK_SHARE: f64 = 0.1;
+/// Within this share of the limit when last seen, a process that is gone was likely killed for it.
+const AT_LIMIT: f64 = 0.85;
+/// Kills remembered; a process that dies more often in a week does so every quarter of an hour.
+const MOST_KILLS: usize = 700;
+
+impl Lives {
+    /// The life that is running.
+    pub(crate) fn current(&self) -> Option<Life> {
+        self.current
+    }
+
+    /// A poll failed.
+    pub(crate) fn on_missed(&mut self, refused: bool) {
+        self.refused |= refused;
+    }
+
+    /// A capture of ours is over: the gap it left and the collection it made are no signs of a restart.
+    pub(crate) fn on_captured(&mut self) {
+        self.after_capture = true;
+    }
+
+    /// Takes in a sample; tells of a restart since the last one.
+    pub(crate) fn on_sample(&mut self, sample: &Sample, limit: Option<u64>, options: &Options) -> Option<Restart> {
+        let reading = Reading::of(sample);
+        let last = self.last.replace(reading);
+        let refused = std::mem::take(&mut self.refused);
+        let after_capture = std::mem::take(&mut self.after_capture);
+        let began = sample.uptime.map_or(sample.at, |uptime| sample.at.minus(uptime));
+        let elapsed = last.map_or(0.0, |last| sample.at.since(last.at).as_secs_f64());
+        let gap = refused || (elapsed > GAP_IN_INTERVALS * options.interval.as_secs_f64() && !after_capture);
+        let (Some(last), Some(ended)) = (last, self.current) else {
+            self.current = Some(Life { number: 1, began, pid: sample.pid });
+            return None;
+        };
+        if !restarted(ended.pid, sample.pid, &last, &reading, gap) {
+            if let Some(life) = &mut self.current {
+                life.pid = sample.pid.or(life.pid);
+            }
+            return None;
+        }
+        let life = Life { number: ended.number.saturating_add(1), began, pid: sample.pid };
+        self.current = Some(life);
+        let cause = last.cause(limit);
+        Some(Restart { ended, began: life, cause, kills_this_week: self.count_kill(sample.at, cause) })
+    }
+
+    fn count_kill(&mut self, at: Timestamp, cause: RestartCause) -> u32 {
+        const WEEK_MS: i64 = 7 * 24 * 3_600_000;
+        self.kills.retain(|kill| at.steady_ms().saturating_sub(kill.steady_ms()) < WEEK_MS);
+        if cause == RestartCause::AtMemoryLimit && self.kills.len() < MOST_KILLS {
+            self.kills.push(at);
+        }
+        u32::try_from(self.kills.len()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Reading {
+    fn of(sample: &Sample) -> Self {
+        Self {
+            at: sample.at,
+            heap_used: sample.heap_used,
+            heap_total: sample.heap_total,
+            rss: sample.rss,
+            requests: sample.requests,
+            uptime_ms: sample.uptime.and_then(|uptime| i64::try_from(uptime.as_millis()).ok()),
+        }
+    }
+
+    fn cause(&self, limit: Option<u64>) -> RestartCause {
+        let held = self.rss.or(self.heap_used);
+        match (held, limit) {
+            (Some(held), Some(limit)) if held as f64 >= AT_LIMIT * limit as f64 => RestartCause::AtMemoryLimit,
+            _ => RestartCause::Unknown,
+        }
+    }
+}
+
+fn restarted(pid_before: Option<u64>, pid_now: Option<u64>, before: &Reading, now: &Reading, gap: bool) -> bool {
+    if let (Some(before), Some(now)) = (pid_before, pid_now)
+        && before != now
+    {
+        return true;
+    }
+    if let (Some(before), Some(now)) = (before.requests, now.requests)
+        && now < before
+    {
+        return true;
+    }
+    let elapsed = now.at.since(before.at).as_secs_f64();
+    if let (Some(uptime_before), Some(uptime_now)) = (before.uptime_ms, now.uptime_ms) {
+        let slack = CLOCK_SLACK_SECONDS.max(CLOCK_SLACK_SHARE * elapsed);
+        let start_moved = elapsed - (uptime_now - uptime_before) as f64 / 1000.0;
+        return uptime_now < uptime_before || start_moved > slack;
+    }
+    fell(before, now, if gap { DROP_OVER_GAP } else { DROP_AT_ONCE })
+}
+
+/// Everything that the process holds fell by at least `share`.
+fn fell(before: &Reading, now: &Reading, share: f64) -> bool {
+    let below =
+        |before: Option<u64>, now: Option<u64>, share: f64| Some((now? as f64) < before? as f64 * (1.0 - share));
+    match (below(before.rss, now.rss, share), below(before.heap_total, now.heap_total, share)) {
+        (Some(rss), Some(total)) => rss && total,
+        (Some(one), None) | (None, Some(one)) => one && share >= DROP_OVER_GAP,
+        (None, None) => below(before.heap_used, now.heap_used, share.max(DROP_OF_HEAP_ALONE)).unwrap_or(false),
+    }
+}

@@ -1,0 +1,304 @@
+//! The samples of each target: appended to its newest block until that is full, thinned to floors when they are old.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::clock::Timestamp;
+use crate::sample::Sample;
+use crate::store::StoreError;
+use crate::store::block::{self, FULL};
+use crate::target::TargetName;
+
+/// How fine the samples of a block are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resolution {
+    /// As they were read.
+    Raw,
+    /// The lowest of each ten minutes.
+    Floor,
+}
+
+impl Resolution {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Floor => "floor",
+        }
+    }
+}
+
+/// Samples taken at `since` or later, oldest first.
+pub(super) fn since(connection: &Connection, target: &TargetName, since: Timestamp) -> Result<Vec<Sample>, StoreError> {
+    let sql = "SELECT body FROM blocks WHERE target = ?1 AND last_steady >= ?2 ORDER BY first_steady";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![target.as_str(), since.steady_ms()])?;
+    let mut samples = Vec::new();
+    while let Some(row) = rows.next()? {
+        let block = row.get_ref(0)?.as_blob().map_err(|_| unreadable(target))?;
+        let block = block::decode(block).map_err(|_| unreadable(target))?;
+        samples.extend(block.into_iter().filter(|sample| !sample.at.is_before(since)));
+    }
+    Ok(samples)
+}
+
+fn unreadable(target: &TargetName) -> StoreError {
+    StoreError::Unreadable { what: format!("block of samples of {target}") }
+}
+
+/// Appends samples in order of time. Those that are not later than what is stored are stored already.
+pub(super) fn append(
+    connection: &Connection,
+    target: &TargetName,
+    resolution: Resolution,
+    samples: &[Sample],
+) -> Result<(), StoreError> {
+    let newest = Newest::of(connection, target, resolution)?;
+    let last = newest.as_ref().map_or(i64::MIN, |newest| newest.last_steady);
+    let is_new = |sample: &&Sample| sample.at.steady_ms() > last;
+    let fresh: Vec<Sample> = samples.iter().filter(is_new).cloned().collect();
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let mut pending = Vec::new();
+    if let Some(Newest { first_steady, open, .. }) = newest.filter(|newest| !newest.open.is_empty()) {
+        pending = open;
+        let sql = "DELETE FROM blocks WHERE target = ?1 AND resolution = ?2 AND first_steady = ?3";
+        connection.prepare_cached(sql)?.execute(params![target.as_str(), resolution.name(), first_steady])?;
+    }
+    pending.extend(fresh);
+    pending.chunks(FULL).try_for_each(|chunk| put(connection, target, resolution, chunk))
+}
+
+/// The end of a target's history.
+struct Newest {
+    /// By which the database knows its newest block.
+    first_steady: i64,
+    last_steady: i64,
+    /// Its newest block, where that is not full yet.
+    open: Vec<Sample>,
+}
+
+impl Newest {
+    fn of(connection: &Connection, target: &TargetName, resolution: Resolution) -> Result<Option<Self>, StoreError> {
+        let sql = "SELECT first_steady, last_steady, count, body FROM blocks WHERE target = ?1 AND resolution = ?2
+                   ORDER BY first_steady DESC LIMIT 1";
+        let found = connection
+            .prepare_cached(sql)?
+            .query_row(params![target.as_str(), resolution.name()], |row| {
+                let is_open = usize::try_from(row.get::<_, i64>(2)?).is_ok_and(|count| count < FULL);
+                // A damaged block stays as it is, and a new one is begun after it.
+                let open =
+                    if is_open { block::decode(row.get_ref(3)?.as_blob()?).unwrap_or_default() } else { Vec::new() };
+                Ok(Self { first_steady: row.get(0)?, last_steady: row.get(1)?, open })
+            })
+            .optional()?;
+        Ok(found)
+    }
+}
+
+fn put(
+    connection: &Connection,
+    target: &TargetName,
+    resolution: Resolution,
+    samples: &[Sample],
+) -> Result<(), StoreError> {
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Ok(()) };
+    let body = block::encode(samples)
+        .map_err(|_| StoreError::Unreadable { what: format!("sample of {target}, which cannot be packed") })?;
+    let sql = "INSERT OR REPLACE INTO blocks VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    connection.prepare_cached(sql)?.execute(params![
+        target.as_str(),
+        resolution.name(),
+        first.at.steady_ms(),
+        last.at.steady_ms(),
+        i64::try_from(samples.len()).unwrap_or(i64::MAX),
+        body
+    ])?;
+    Ok(())
+}
+
+/// Replaces raw blocks that end before `raw_before` by their floors, and forgets floors from before `floors_before`.
+///
+/// Oldest first and a bounded number at a time, so that a daemon that was down for a week does not stand still now.
+pub(super) fn thin(connection: &Connection, raw_before: i64, floors_before: i64) -> Result<(), StoreError> {
+    let sql = "DELETE FROM blocks WHERE resolution = 'floor' AND last_steady < ?1";
+    connection.prepare_cached(sql)?.execute([floors_before])?;
+    for (id, target, floors) in outlived(connection, raw_before)? {
+        if let Ok(target) = TargetName::new(target) {
+            append(connection, &target, Resolution::Floor, &floors)?;
+        }
+        connection.prepare_cached("DELETE FROM blocks WHERE rowid = ?1")?.execute([id])?;
+    }
+    Ok(())
+}
+
+/// Raw blocks that end before `raw_before`: row, target and floors.
+fn outlived(connection: &Connection, raw_before: i64) -> Result<Vec<(i64, String, Vec<Sample>)>, StoreError> {
+    /// Some 300 ms of work. Ten thousand targets fill 2,500 blocks an hour.
+    const MOST_AT_ONCE: u32 = 1_000;
+    let sql = "SELECT rowid, target, body FROM blocks WHERE resolution = 'raw' AND last_steady < ?1
+               ORDER BY last_steady LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params![raw_before, MOST_AT_ONCE], |row| {
+        // What cannot be read is of no use to anybody: it only goes.
+        let samples = row.get_ref(2)?.as_blob().ok().and_then(|body| block::decode(body).ok()).unwrap_or_default();
+        Ok((row.get(0)?, row.get(1)?, floors(&samples)))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The lowest of every ten minutes, field by field; counters, process and gauges are those of the last sample.
+/// A restart begins a new window.
+fn floors(samples: &[Sample]) -> Vec<Sample> {
+    const WINDOW: Duration = Duration::from_mins(10);
+    let mut floors: Vec<Sample> = Vec::new();
+    let mut began = None;
+    for sample in samples {
+        match (floors.last_mut(), began) {
+            (Some(floor), Some(began)) if sample.at.since(began) < WINDOW && is_same_life(floor, sample) => {
+                *floor = lower(floor, sample);
+            }
+            _ => {
+                began = Some(sample.at);
+                floors.push(sample.clone());
+            }
+        }
+    }
+    floors
+}
+
+fn is_same_life(before: &Sample, after: &Sample) -> bool {
+    before.pid == after.pid && before.uptime <= after.uptime
+}
+
+fn lower(floor: &Sample, sample: &Sample) -> Sample {
+    let lowest = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
+    Sample {
+        heap_used: lowest(floor.heap_used, sample.heap_used),
+        heap_total: lowest(floor.heap_total, sample.heap_total),
+        external: lowest(floor.external, sample.external),
+        array_buffers: lowest(floor.array_buffers, sample.array_buffers),
+        rss: lowest(floor.rss, sample.rss),
+        heap_used_after_gc: lowest(floor.heap_used_after_gc, sample.heap_used_after_gc),
+        ..sample.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Keep, Store};
+
+    const POLL: Duration = Duration::from_secs(30);
+
+    fn at(poll: u32) -> Timestamp {
+        Timestamp::from_unix_ms(1_760_000_000_000).plus(POLL * poll)
+    }
+
+    /// A heap of 60 to 73 MiB with a low every 10 minutes, in steps that survive rounding.
+    fn sample(poll: u32) -> Sample {
+        let mut sample = Sample::empty(at(poll));
+        sample.heap_used = Some(u64::from(60 + poll % 20) << 20);
+        sample.requests = Some(u64::from(poll) * 1_000);
+        sample.uptime = Some(POLL * poll);
+        sample
+    }
+
+    fn samples(polls: std::ops::Range<u32>) -> Vec<Sample> {
+        polls.map(sample).collect()
+    }
+
+    fn api() -> TargetName {
+        TargetName::new("api").unwrap()
+    }
+
+    fn append_to(store: &Store, polls: std::ops::Range<u32>) {
+        store.transaction(at(polls.end), |writer| writer.append_samples(&api(), &samples(polls))).unwrap();
+    }
+
+    fn all_of(store: &Store) -> Vec<Sample> {
+        store.read(|reader| reader.samples(&api(), at(0))).unwrap()
+    }
+
+    fn count_blocks(store: &Store) -> u32 {
+        store
+            .read(|reader| Ok(reader.connection().query_row("SELECT count(*) FROM blocks", [], |row| row.get(0))?))
+            .unwrap()
+    }
+
+    #[test]
+    fn short_appends_fill_whole_blocks() {
+        let store = Store::open_in_memory().unwrap();
+        for start in (0..1_000).step_by(10) {
+            append_to(&store, start..start + 10);
+        }
+        assert_eq!(all_of(&store), samples(0..1_000));
+        assert_eq!(count_blocks(&store), 3);
+    }
+
+    #[test]
+    fn one_long_append_is_the_same() {
+        let store = Store::open_in_memory().unwrap();
+        append_to(&store, 0..1_000);
+        assert_eq!(all_of(&store), samples(0..1_000));
+        assert_eq!(count_blocks(&store), 3);
+        let since = store.read(|reader| reader.samples(&api(), at(700))).unwrap();
+        assert_eq!(since, samples(700..1_000));
+    }
+
+    #[test]
+    fn what_is_appended_twice_is_there_once() {
+        let store = Store::open_in_memory().unwrap();
+        append_to(&store, 0..30);
+        append_to(&store, 0..30);
+        append_to(&store, 10..50);
+        append_to(&store, 5..6);
+        assert_eq!(all_of(&store), samples(0..50));
+        let web = TargetName::new("web").unwrap();
+        assert_eq!(store.read(|reader| reader.samples(&web, at(0))).unwrap(), []);
+    }
+
+    #[test]
+    fn a_damaged_block_is_named_and_what_follows_is_kept() {
+        let store = Store::open_in_memory().unwrap();
+        append_to(&store, 0..30);
+        store
+            .transaction(at(30), |writer| Ok(writer.connection().execute("UPDATE blocks SET body = x'00'", [])?))
+            .unwrap();
+        append_to(&store, 30..60);
+        let error = store.read(|reader| reader.samples(&api(), at(0))).unwrap_err();
+        assert_eq!(error.to_string(), "the state database has an unreadable block of samples of api");
+        assert_eq!(store.read(|reader| reader.samples(&api(), at(30))).unwrap(), samples(30..60));
+    }
+
+    #[test]
+    fn old_samples_become_floors_and_old_floors_go() {
+        let store = Store::open_in_memory().unwrap();
+        append_to(&store, 0..10_000);
+        let keep = Keep { floors: POLL * 9_000, ..Keep::default() };
+        store.transaction(at(10_000), |writer| writer.prune(&keep)).unwrap();
+        let left = all_of(&store);
+        // 48 h are 5,760 polls: blocks that end before poll 4,240 are thinned, so raw samples begin at 3,840.
+        let (floors, raw): (Vec<&Sample>, Vec<&Sample>) =
+            left.iter().partition(|sample| sample.at.is_before(at(3_840)));
+        assert_eq!(raw.len(), 10_000 - 3_840);
+        assert_eq!(floors.len(), 3_840 / 20);
+        assert!(floors.iter().all(|floor| floor.heap_used == Some(60 << 20)), "the low of each ten minutes");
+        assert_eq!(floors[0].requests, Some(19_000), "counters are those of the last sample");
+        store.transaction(at(13_000), |writer| writer.prune(&keep)).unwrap();
+        let oldest = all_of(&store)[0].at;
+        assert!(!oldest.is_before(at(3_000)), "floors of 9,000 polls are kept, in whole blocks: {oldest}");
+    }
+
+    #[test]
+    fn floors_do_not_reach_over_a_restart() {
+        let mut restarted = samples(0..20);
+        for sample in &mut restarted[10..] {
+            sample.uptime = sample.uptime.map(|uptime| uptime.saturating_sub(POLL * 10));
+            sample.heap_used = Some(20 << 20);
+        }
+        let lows: Vec<Option<u64>> = floors(&restarted).iter().map(|floor| floor.heap_used).collect();
+        assert_eq!(lows, [Some(60 << 20), Some(20 << 20)]);
+    }
+}
