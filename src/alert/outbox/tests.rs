@@ -232,7 +232,7 @@ fn refusals_break_a_channel_only_when_they_go_on_and_a_success_mends_it() {
     push(&mut outbox, trigger(), NOW);
     let (now, news) = outage(&mut outbox, Disposition::ChannelRefuses, after(7_200));
     assert_eq!(news.len(), 1, "told once: {news:?}");
-    assert!(news[0].1.since(NOW) >= Duration::from_mins(20));
+    assert!(news[0].1.since(NOW) >= Duration::from_mins(15));
     assert_eq!(outbox.broken(), Some("down"));
     let (_, settled) = answer(&mut outbox, now, Outcome::Taken(Receipt::default()));
     assert_eq!(settled.health, Some(Health::Mended));

@@ -22,13 +22,13 @@ async fn refusal(answer: Answer) -> SendError {
 
 /// Everything that an error and its causes can show.
 fn chain(error: &SendError) -> String {
-    let mut shown = format!("{error} {error:?}");
+    let mut shown = vec![format!("{error} {error:?}")];
     let mut cause = error.source();
     while let Some(error) = cause {
-        shown.push_str(&format!(" {error} {error:?}"));
+        shown.push(format!("{error} {error:?}"));
         cause = error.source();
     }
-    shown
+    shown.join(" ")
 }
 
 #[tokio::test]

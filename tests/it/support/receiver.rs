@@ -157,11 +157,10 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 async fn reply(stream: &mut TcpStream, answer: Answer) -> bool {
     match answer {
         Answer::Reply { status, headers, body } => {
-            let mut head = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {}\r\n", body.len());
-            for (name, value) in headers {
-                head.push_str(&format!("{name}: {value}\r\n"));
-            }
-            stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.is_ok()
+            let length = body.len();
+            let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let head = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {length}\r\n{}\r\n", headers.concat());
+            stream.write_all(format!("{head}{body}").as_bytes()).await.is_ok()
         }
         Answer::Hang => std::future::pending().await,
         Answer::Cut => false,
