@@ -14,7 +14,7 @@ use super::event::Event;
 use super::metrics::Metrics;
 use super::pings;
 use super::watcher::{Command, Surroundings, Watcher};
-use super::{ANALYSIS_MEMORY, ANALYSIS_TIMEOUT, Launch, ReloadReply, analysis, notify};
+use super::{Launch, ReloadReply, analysis, notify};
 use crate::config::{self, Config, Target};
 use crate::daemon::clock::Clock;
 use crate::errors;
@@ -247,8 +247,8 @@ pub(super) fn rules_of(config: &Config, launch: &Launch) -> Rules {
         retention: config.retention.clone(),
         analysis: analysis::Options {
             executable: launch.executable.clone(),
-            timeout: ANALYSIS_TIMEOUT,
-            memory: ANALYSIS_MEMORY,
+            timeout: config.limits.analysis_timeout,
+            memory: config.limits.analysis_memory,
         },
         tick: (shortest / 4).clamp(Duration::from_millis(20), TICK),
         housekeeping: HOUSEKEEPING,
