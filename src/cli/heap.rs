@@ -1,6 +1,7 @@
 //! `heapwatch heap`: snapshots read, compared and explained on the command line.
 
 mod source;
+mod source_maps;
 mod tables;
 
 use std::fs::File;
@@ -14,6 +15,7 @@ use crate::heap::redact::{Key, redact};
 use crate::heap::report::Report;
 use crate::heap::retaining::retaining;
 use crate::heap::settle::settle;
+use crate::heap::source_map::restore_sources;
 use crate::heap::summary::summarise;
 use crate::heap::{HeapError, LoadOptions, Snapshot, compare_snapshots};
 use crate::units::ByteSize;
@@ -153,6 +155,7 @@ fn print_report(pair: &PairArguments, as_text: fn(&Report) -> String) -> Result<
     if let Some(third) = &pair.third {
         settle(&mut report, &compare(&pair.after, third, &pair.common)?);
     }
+    restore_sources(&mut report, |script| source_maps::find(script, pair.source_maps.as_deref()));
     if pair.common.json { print_json(&report) } else { print(&as_text(&report)) }
 }
 
