@@ -79,6 +79,7 @@ impl PartialFile {
         let facts = serde_json::to_vec_pretty(sidecar)
             .map_err(|_| StoreError::Unreadable { what: format!("sidecar of {}", self.name) })?;
         files::write_whole(&self.dir.join(format!("{}.{SIDECAR}", self.stem)), &facts)?;
+        files::sync_dir(&self.dir)?;
         let snapshot = self.dir.join(format!("{}.{SNAPSHOT}", self.stem));
         fs::rename(&partial, &snapshot).map_err(failed("rename", &partial))?;
         files::sync_dir(&self.dir)?;
