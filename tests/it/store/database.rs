@@ -61,6 +61,19 @@ fn a_second_daemon_is_refused_by_name() {
 }
 
 #[test]
+fn a_daemon_and_a_command_write_at_the_same_time() {
+    const EACH: u64 = 50;
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = open(dir.path());
+    let command = Store::attach(dir.path()).unwrap();
+    std::thread::scope(|threads| {
+        threads.spawn(|| (1..=EACH).for_each(|seconds| remember(&command, seconds).unwrap()));
+        (EACH + 1..=2 * EACH).for_each(|seconds| remember(&daemon, seconds).unwrap());
+    });
+    assert_eq!(remembered(&daemon), (1..=2 * EACH).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_command_does_not_make_a_database() {
     let dir = tempfile::tempdir().unwrap();
     assert!(matches!(Store::attach(dir.path()), Err(StoreError::Io { .. })));
