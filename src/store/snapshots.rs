@@ -103,8 +103,7 @@ impl SnapshotDir {
 
     /// Free bytes that a process without privileges may use.
     pub fn free_disk(&self) -> Result<u64, StoreError> {
-        let disk = rustix::fs::statvfs(&self.root).map_err(|error| failed("look at", &self.root)(error.into()))?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+        files::free_disk(&self.root)
     }
 
     /// Deletes a snapshot with all that belongs to it. What is gone already is fine.

@@ -307,6 +307,37 @@ fn on_a_disk_of_3_mib() {
 }
 
 #[test]
+fn a_daemon_comes_up_on_a_full_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(wrapper) = child::on_small_disk(dir.path(), "80m") else {
+        eprintln!("not tested: this user may not mount a small file system");
+        return;
+    };
+    let mut command = child::test_alone("store::database::started_on_a_full_disk", &wrapper);
+    command.env("SMALL_DISK", dir.path());
+    child::must_pass(command);
+}
+
+#[test]
+#[ignore = "runs alone, from a_daemon_comes_up_on_a_full_disk"]
+fn started_on_a_full_disk() {
+    let disk = PathBuf::from(std::env::var("SMALL_DISK").unwrap());
+    let state = disk.join("state");
+    remember(&open(&state), 1).unwrap();
+    let ballast = disk.join("ballast");
+    fs::write(&ballast, vec![0; 80 << 20]).unwrap_err();
+    let store = open(&state);
+    assert_eq!((remembered(&store), store.last_alive()), (vec![1], Some(at(1))));
+    remember(&store, 2).unwrap();
+    drop(store);
+    fs::remove_file(&ballast).unwrap();
+    let store = open(&state);
+    remember(&store, 3).unwrap();
+    assert_eq!(remembered(&store), [1, 2, 3]);
+    assert!(state.join("heapwatch.reserve").exists(), "put by again for the next time");
+}
+
+#[test]
 fn a_read_only_disk_is_named_and_harms_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let Some(wrapper) = child::on_small_disk(dir.path(), "3m") else {
