@@ -77,6 +77,12 @@ impl SnapshotDir {
         Ok(Self { root: root.into() })
     }
 
+    /// Opens the directory of a daemon that has run: for commands, which must not create it as another user.
+    pub fn attach(root: &Path) -> Result<Self, StoreError> {
+        fs::metadata(root).map_err(failed("open", root))?;
+        Self::open(root)
+    }
+
     /// Begins a snapshot: creates its partial file, mode 0600, in its final directory.
     pub fn begin(&self, target: &TargetName, part: PairPart, at: Timestamp) -> Result<PartialFile, StoreError> {
         PartialFile::begin(&self.root, target, part, at)
