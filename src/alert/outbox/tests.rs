@@ -262,6 +262,26 @@ fn alertmanager_is_told_again_until_the_incident_is_over() {
 }
 
 #[test]
+fn what_happens_on_the_way_does_not_end_the_telling_again() {
+    let mut outbox = outbox();
+    let standing = Outcome::Taken(Receipt { resend_after: Some(Duration::from_mins(1)), ..Receipt::default() });
+    push(&mut outbox, trigger(), NOW);
+    answer(&mut outbox, NOW, standing);
+    push(&mut outbox, alert(News::AnalysisFailed { why: "damaged".to_owned() }), after(1));
+    assert_eq!(take(&mut outbox, after(1)), "hw_analysis_failed");
+    assert_eq!(outbox.next(after(1)), Next::Wait(after(60)));
+}
+
+#[test]
+fn a_resolve_takes_nothing_back_from_a_receiver_that_knows_of_the_incident() {
+    let mut outbox = outbox();
+    push(&mut outbox, trigger(), NOW);
+    take(&mut outbox, NOW);
+    push(&mut outbox, Alert { id: "hw_again".to_owned(), ..trigger() }, after(1));
+    assert_eq!(push(&mut outbox, resolve(), after(2)), [("hw_leak_resolved".to_owned(), "waiting")]);
+}
+
+#[test]
 fn a_standing_alert_that_is_refused_for_good_is_not_sent_in_a_circle() {
     let mut outbox = outbox();
     push(&mut outbox, trigger(), NOW);

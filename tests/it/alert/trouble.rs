@@ -85,12 +85,14 @@ async fn what_a_receiver_says_is_capped_and_cleaned() {
 #[tokio::test]
 async fn a_receiver_that_says_yes_and_never_ends_has_the_alert() {
     let receiver = Receiver::willing().await;
-    receiver.script([Answer::Drip]);
-    let sender = sender_with_timeout(webhook(receiver.url("/")), Duration::from_millis(500));
-    let began = Instant::now();
-    let receipt = sender.send(&one("leak_confirmed"), &delivery(NOW)).await.unwrap();
-    assert_eq!(receipt.status, Some(200));
-    assert!(began.elapsed() < Duration::from_secs(5), "the deadline covers the answer");
+    for (pause_ms, timeout) in [(300, Duration::from_millis(500)), (0, Duration::from_mins(1))] {
+        receiver.script([Answer::Endless { pause: Duration::from_millis(pause_ms) }]);
+        let sender = sender_with_timeout(webhook(receiver.url("/")), timeout);
+        let began = Instant::now();
+        let receipt = sender.send(&one("leak_confirmed"), &delivery(NOW)).await.unwrap();
+        assert_eq!(receipt.status, Some(200));
+        assert!(began.elapsed() < Duration::from_secs(4), "neither slow nor many bytes hold up the next alert");
+    }
 }
 
 #[tokio::test]
