@@ -186,6 +186,9 @@ async fn open_store(config: &Config) -> Result<(Store, Vec<OpenNote>), StartErro
     for note in &notes {
         warn!("{note}");
     }
+    if let (false, Some(last)) = (store.stopped_cleanly(), store.last_alive()) {
+        warn!("heapwatch did not stop in order: samples taken after {last} are missing, at most one checkpoint's");
+    }
     Ok((store, notes))
 }
 
