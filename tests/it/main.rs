@@ -1,1 +1,5 @@
 //! Integration tests: one binary.
+
+mod detector;
+mod detector_properties;
+mod replay;
