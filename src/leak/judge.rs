@@ -56,8 +56,9 @@ pub(crate) struct Trial {
 
 /// Windows that are tried, in parts of a scale.
 const WINDOWS: [usize; 11] = [8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36];
-/// The shortest window for a process that is no longer young: a batch may grow for three quarters of an hour.
-const LEAST_OF_OLD: usize = 12;
+/// The shortest window on the finest scale for a process that is no longer young: a batch may grow for three quarters
+/// of an hour.
+const LEAST_OF_OLD: usize = 18;
 /// Hours for which a process is young in this sense.
 const YOUNG: f64 = 3.0;
 /// The shortest window of troughs, in parts of a scale: three teeth within less are young garbage.
@@ -171,7 +172,7 @@ impl<'a> Run<'a> {
     fn window(&self, parts: usize) -> Option<Trial> {
         // Between the finest windows there is little time to win on the coarser scales.
         let tried = self.number == 0 || parts.is_multiple_of(4) || (self.number == 2 && parts == 18);
-        let long_enough = parts >= LEAST_OF_OLD || self.subject.age < self.hours(YOUNG);
+        let long_enough = self.number > 0 || parts >= LEAST_OF_OLD || self.subject.age < self.hours(YOUNG);
         let start =
             self.floors.len().checked_sub(parts).filter(|start| tried && long_enough && *start >= self.warming)?;
         let floors = self.floors.get(start..)?;

@@ -14,3 +14,6 @@ mod probe_command;
 mod services;
 mod store;
 mod support;
+mod detector;
+mod detector_properties;
+mod replay;

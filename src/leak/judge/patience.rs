@@ -92,8 +92,8 @@ const CYCLE_KNOWN: f64 = 0.25;
 const NEAR: f64 = 10.0;
 const CYCLE_OF_TROUGHS_NEAR: f64 = 0.35;
 /// How far a heap grows before its first major collection, as a share of the base, by the hours left to the limit.
-const TOOTH_BASE: f64 = 0.45;
-const TOOTH_PER_HOUR: f64 = 0.05;
+const TOOTH_BASE: f64 = 0.25;
+const TOOTH_PER_HOUR: f64 = 0.055;
 const TOOTH_LEAST: f64 = 0.6;
 const TOOTH_MOST: f64 = 0.8;
 /// A give-back of this share of the rise shows that collections do happen.
