@@ -49,7 +49,7 @@ pub fn load(reader: impl Read, options: LoadOptions) -> Result<Graph, HeapError>
     load_with_strings_at(reader, options).map(|(graph, _)| graph)
 }
 
-/// As [`load`], and where in the document the strings begin.
+/// As [`load()`], and where in the document the strings begin.
 pub(crate) fn load_with_strings_at(mut reader: impl Read, options: LoadOptions) -> Result<(Graph, u64), HeapError> {
     let mut splitter = Splitter::default();
     let mut loader = Loader { without_edges: options.without_edges, ..Loader::default() };

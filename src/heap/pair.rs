@@ -29,7 +29,7 @@ pub(crate) struct Pair {
 /// Compares two snapshots of one process.
 ///
 /// # Errors
-/// Those of [`super::load`] for either, and [`HeapError::DifferentProcesses`].
+/// Those of [`super::load()`] for either, and [`HeapError::DifferentProcesses`].
 pub fn compare_snapshots(before: impl Read, after: impl Read, options: LoadOptions) -> Result<Report, HeapError> {
     let pair = Pair::read(before, after, options)?;
     let mut report = Report { classes: pair.class_rows(), heap: pair.heap_growth(), ..Report::default() };

@@ -134,8 +134,8 @@ fn a_budget_refuses_with_the_figure() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let (before, after) = (pair.before(), pair.after());
     let files = [before.to_str().unwrap(), after.to_str().unwrap()];
-    let counted: Report = json(&["diff", "--json", "--budget", "5MiB", "--without-edges", files[0], files[1]]);
+    let counted: Report = json(&["diff", "--json", "--budget", "3MiB", "--without-edges", files[0], files[1]]);
     assert!(counted.classes.iter().any(|row| row.name == "(string)"), "{:?}", counted.classes);
-    assert!(!heapwatch(&["diff", "--budget", "5MiB", files[0], files[1]]).status.success());
+    assert!(!heapwatch(&["diff", "--budget", "3MiB", files[0], files[1]]).status.success());
     assert!(stderr.contains("MiB, more than the 1 MiB allowed"), "{stderr}");
 }
