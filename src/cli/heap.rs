@@ -88,9 +88,18 @@ struct CommonArguments {
     /// Refuse snapshots whose analysis would need more memory, for example "2GiB"
     #[arg(long, value_name = "SIZE")]
     budget: Option<ByteSize>,
+    /// Leave out the references: less than half the memory, but only classes and counts
+    #[arg(long)]
+    without_edges: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+impl CommonArguments {
+    fn load_options(&self) -> LoadOptions {
+        LoadOptions { budget: self.budget, without_edges: self.without_edges }
+    }
 }
 
 /// Why a command gave no result.
@@ -179,13 +188,14 @@ fn redact_file(copy: &RedactArguments) -> Result<(), HeapCliError> {
 }
 
 fn read(file: &Path, common: &CommonArguments) -> Result<Snapshot, HeapCliError> {
-    Snapshot::read(open(file)?, LoadOptions { budget: common.budget })
+    Snapshot::read(open(file)?, common.load_options())
         .map_err(|source| HeapCliError::Analyse { what: file.display().to_string(), source })
 }
 
 fn compare(before: &Path, after: &Path, common: &CommonArguments) -> Result<Report, HeapCliError> {
-    compare_snapshots(open(before)?, open(after)?, LoadOptions { budget: common.budget }).map_err(|source| {
-        HeapCliError::Analyse { what: format!("{} and {}", before.display(), after.display()), source }
+    compare_snapshots(open(before)?, open(after)?, common.load_options()).map_err(|source| HeapCliError::Analyse {
+        what: format!("{} and {}", before.display(), after.display()),
+        source,
     })
 }
 

@@ -132,5 +132,10 @@ fn a_budget_refuses_with_the_figure() {
     let pair = Pair::make("lru");
     let output = heapwatch(&["summary", "--budget", "1MiB", pair.after().to_str().unwrap()]);
     let stderr = String::from_utf8_lossy(&output.stderr);
+    let (before, after) = (pair.before(), pair.after());
+    let files = [before.to_str().unwrap(), after.to_str().unwrap()];
+    let counted: Report = json(&["diff", "--json", "--budget", "3MiB", "--without-edges", files[0], files[1]]);
+    assert!(counted.classes.iter().any(|row| row.name == "(string)"), "{:?}", counted.classes);
+    assert!(!heapwatch(&["diff", "--budget", "3MiB", files[0], files[1]]).status.success());
     assert!(stderr.contains("MiB, more than the 1 MiB allowed"), "{stderr}");
 }
