@@ -147,13 +147,15 @@ impl Dispatcher {
         // A late tick has looked at everything; catching up would look at the same again.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            // Each branch is cancel-safe: a token, two channels' receives and an interval.
+            // Each branch is cancel-safe: a token, two channels' receives and an interval. Ticks come before events, so
+            // that a flood of events starves neither systemd's watchdog nor what is due; the interval's own delay
+            // leaves the events their turn.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 Some(order) = orders.recv() => self.on_order(order).await,
-                Some(event) = events.recv() => self.on_event(event).await,
                 _ = ticks.tick() => self.on_tick().await,
+                Some(event) = events.recv() => self.on_event(event).await,
             }
             self.pump().await;
         }

@@ -164,6 +164,7 @@ impl Supervisor {
             Some(watched) if watched.target.same_as(&target) => {}
             Some(watched) => {
                 watched.target = Arc::clone(&target);
+                self.board.describe(&name, target.labels.clone(), ShownUrl::of(&target.probe.url).to_string());
                 let commands = watched.commands.clone();
                 // A watcher ends only with the daemon, which needs no new configuration then.
                 commands.send(Command::Reconfigure(Box::new((*target).clone()))).await.ok();

@@ -5,6 +5,7 @@ mod alert;
 mod capture;
 mod child;
 mod config;
+mod daemon;
 mod demo_service;
 mod faults;
 mod heap;

@@ -22,16 +22,14 @@ impl Daemon {
     /// Starts the daemon with these tables besides its directories and socket, and waits until it is ready.
     pub(crate) async fn start(tables: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
+        configure(&home, tables);
+        Self::start_at(home).await
+    }
+
+    async fn start_at(home: TempDir) -> Self {
         let at = |name: &str| home.path().join(name);
         let socket = at("socket");
-        let config = format!(
-            "state_directory = \"{}\"\nsnapshot_directory = \"{}\"\n[web]\nlisten = \"unix:{}\"\n{tables}",
-            at("state").display(),
-            at("snapshots").display(),
-            socket.display()
-        );
-        fs::write(at("heapwatch.toml"), config).unwrap();
-        let log = File::create(at("log")).unwrap();
+        let log = File::options().create(true).append(true).open(at("log")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_heapwatch"));
         command.args(["run", "--config"]).arg(at("heapwatch.toml")).stdout(log.try_clone().unwrap()).stderr(log);
         let options = ClientOptions { unix_socket: Some(socket), ..ClientOptions::default() };
@@ -39,6 +37,20 @@ impl Daemon {
         let daemon = Self { home, child: command.spawn().unwrap(), client };
         wait_for("the daemon is ready", async || daemon.get("/-/ready").await).await;
         daemon
+    }
+
+    /// Stops it and starts it again on what it has kept.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.end().await;
+        let home = std::mem::replace(&mut self.home, tempfile::tempdir().unwrap());
+        Self::start_at(home).await
+    }
+
+    /// Asks for a reload with these tables instead, and says whether it was accepted.
+    pub(crate) async fn reload(&self, tables: &str) -> bool {
+        configure(&self.home, tables);
+        let request = self.client.post("http://localhost/-/reload").header("content-type", "application/json");
+        request.send().await.unwrap().status().is_success()
     }
 
     /// The body of a page, where it answers with 200.
@@ -57,6 +69,10 @@ impl Daemon {
 
     /// Sends SIGTERM and waits for the end.
     pub(crate) async fn stop(mut self) -> ExitStatus {
+        self.end().await
+    }
+
+    async fn end(&mut self) -> ExitStatus {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
         for _ in 0..500 {
@@ -67,6 +83,17 @@ impl Daemon {
         }
         panic!("the daemon does not stop");
     }
+}
+
+fn configure(home: &TempDir, tables: &str) {
+    let at = |name: &str| home.path().join(name);
+    let config = format!(
+        "state_directory = \"{}\"\nsnapshot_directory = \"{}\"\n[web]\nlisten = \"unix:{}\"\n{tables}",
+        at("state").display(),
+        at("snapshots").display(),
+        at("socket").display()
+    );
+    fs::write(at("heapwatch.toml"), config).unwrap();
 }
 
 impl Drop for Daemon {
