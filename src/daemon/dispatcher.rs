@@ -87,6 +87,8 @@ pub(super) enum Order {
     Release(TargetName),
     /// Go by these rules and channels from now on.
     Govern { rules: Box<Rules>, channels: Vec<Channel> },
+    /// The configuration is in force as a whole: every open episode is known, so retention may choose.
+    Settled,
 }
 
 /// The loop and its state.
@@ -106,6 +108,8 @@ pub(super) struct Dispatcher {
     /// What a person should know about how the database came up, told once the channels are there.
     notes: Vec<OpenNote>,
     store_in_trouble: bool,
+    /// Every configured target has been adopted.
+    settled: bool,
 }
 
 /// What one event gives rise to: written first, in one transaction.
@@ -133,6 +137,7 @@ impl Dispatcher {
             status_line: String::new(),
             notes,
             store_in_trouble: false,
+            settled: false,
         }
     }
 
@@ -175,6 +180,10 @@ impl Dispatcher {
             Order::Govern { rules, channels } => {
                 self.rules = *rules;
                 self.open_lanes(channels).await;
+            }
+            Order::Settled => {
+                self.settled = true;
+                self.keep_house();
             }
         }
     }

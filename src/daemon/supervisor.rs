@@ -147,6 +147,7 @@ impl Supervisor {
         for ping in &config.alerts.pings {
             self.pings.spawn(pings::run(ping.clone(), self.board.clone(), longest_interval(&config)));
         }
+        self.order(Order::Settled).await;
         self.current = Some(config);
     }
 
