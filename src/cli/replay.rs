@@ -18,7 +18,7 @@ use crate::target::TargetName;
 use crate::units::{ByteSize, Prefixes};
 pub use trace::TraceError;
 
-/// What `heapwatch replay` is given.
+/// Judge recorded samples as the daemon would have, and print one JSON object an event.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ReplayArgs {
     /// Memory limit of the process, such as `512MiB` or a number of bytes; empty for none.

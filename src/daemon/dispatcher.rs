@@ -106,6 +106,8 @@ pub(super) struct Dispatcher {
     /// What a person should know about how the database came up, told once the channels are there.
     notes: Vec<OpenNote>,
     store_in_trouble: bool,
+    /// The stop signal has come: no capture is begun that could not end.
+    stopping: bool,
 }
 
 /// What one event gives rise to: written first, in one transaction.
@@ -133,6 +135,7 @@ impl Dispatcher {
             status_line: String::new(),
             notes,
             store_in_trouble: false,
+            stopping: false,
         }
     }
 
@@ -170,7 +173,6 @@ impl Dispatcher {
                 self.say(&name, Fact::Removed { at }, &mut batch);
                 self.commit(batch).await;
                 self.cares.remove(&name);
-                self.tools.board.remove(&name);
             }
             Order::Govern { rules, channels } => {
                 self.rules = *rules;
@@ -198,7 +200,7 @@ impl Dispatcher {
         self.tell_of_the_store(&mut batch);
         for name in self.cares.keys().cloned().collect::<Vec<_>>() {
             self.observe_cost(&name, now, &mut batch);
-            self.settle_doubt(&name);
+            self.settle_doubt(&name, &mut batch);
             self.try_capture(&name, now, &mut batch).await;
         }
         for lane in self.lanes.values_mut() {
@@ -248,6 +250,7 @@ impl Dispatcher {
     /// After the stop signal: captures and analyses end here (their files go with them), reports of the watchers
     /// are taken in, and what is owed is delivered as far as a few seconds reach.
     async fn drain(mut self, mut events: mpsc::Receiver<Event>) {
+        self.stopping = true;
         self.captures.abort_all();
         self.analyses.abort_all();
         let deadline = tokio::time::Instant::now() + self.rules.stop_timeout;
