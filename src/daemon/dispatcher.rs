@@ -110,6 +110,8 @@ pub(super) struct Dispatcher {
     store_in_trouble: bool,
     /// Every configured target has been adopted.
     settled: bool,
+    /// The stop signal has come: no capture is begun that could not end.
+    stopping: bool,
 }
 
 /// What one event gives rise to: written first, in one transaction.
@@ -138,6 +140,7 @@ impl Dispatcher {
             notes,
             store_in_trouble: false,
             settled: false,
+            stopping: false,
         }
     }
 
@@ -175,7 +178,6 @@ impl Dispatcher {
                 self.say(&name, Fact::Removed { at }, &mut batch);
                 self.commit(batch).await;
                 self.cares.remove(&name);
-                self.tools.board.remove(&name);
             }
             Order::Govern { rules, channels } => {
                 self.rules = *rules;
@@ -207,7 +209,7 @@ impl Dispatcher {
         self.tell_of_the_store(&mut batch);
         for name in self.cares.keys().cloned().collect::<Vec<_>>() {
             self.observe_cost(&name, now, &mut batch);
-            self.settle_doubt(&name);
+            self.settle_doubt(&name, &mut batch);
             self.try_capture(&name, now, &mut batch).await;
         }
         for lane in self.lanes.values_mut() {
@@ -257,6 +259,7 @@ impl Dispatcher {
     /// After the stop signal: captures and analyses end here (their files go with them), reports of the watchers
     /// are taken in, and what is owed is delivered as far as a few seconds reach.
     async fn drain(mut self, mut events: mpsc::Receiver<Event>) {
+        self.stopping = true;
         self.captures.abort_all();
         self.analyses.abort_all();
         let deadline = tokio::time::Instant::now() + self.rules.stop_timeout;

@@ -61,8 +61,7 @@ impl Dispatcher {
         });
         // A capture that had begun and has no end was cut off with the daemon; whether the target survived it is
         // for the next polls to say.
-        let doubt =
-            attempts.iter().rev().find(|attempt| attempt.outcome == captures::STARTED).map(|attempt| attempt.at);
+        let cut_off = attempts.iter().rev().find(|attempt| attempt.outcome == captures::STARTED).cloned();
         Care {
             memory: memory.unwrap_or_else(|| Memory::new(&target)),
             target,
@@ -71,7 +70,8 @@ impl Dispatcher {
             attempts: attempts.into_iter().map(|attempt| attempt.at).collect(),
             disarmed,
             running: None,
-            doubt,
+            doubt: cut_off.as_ref().map(|attempt| attempt.at),
+            cut_off,
             analysing: false,
             settling: None,
         }

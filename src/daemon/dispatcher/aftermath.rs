@@ -16,7 +16,7 @@ impl Dispatcher {
     /// The process has gone while or right after we captured it: no further captures until a person says so.
     pub(super) fn disarm_if_in_doubt(&mut self, name: &TargetName, at: Timestamp, batch: &mut Batch) {
         let Some(care) = self.cares.get_mut(name) else { return };
-        if care.doubt.take().is_none() || care.disarmed.is_some() {
+        if !care.end_doubt(batch) || care.disarmed.is_some() {
             return;
         }
         let why = format!(
@@ -31,20 +31,20 @@ impl Dispatcher {
     }
 
     /// A process that answers again in the same life has survived the failed capture.
-    pub(super) fn settle_doubt(&mut self, name: &TargetName) {
+    pub(super) fn settle_doubt(&mut self, name: &TargetName, batch: &mut Batch) {
+        let Some(care) = self.cares.get_mut(name).filter(|care| care.doubt.is_some()) else { return };
         let Some(status) = self.tools.board.get(name) else { return };
-        let Some(care) = self.cares.get_mut(name) else { return };
         let demanded = care.target.capture.as_ref().map_or(1, |capture| capture.gate.healthy_polls);
         if care.running.is_none() && status.watch.healthy_polls >= demanded {
-            care.doubt = None;
+            care.end_doubt(batch);
         }
     }
 
     /// Learns what a capture has cost from the polls right after it.
     pub(super) fn observe_cost(&mut self, name: &TargetName, now: Timestamp, batch: &mut Batch) {
-        let Some(status) = self.tools.board.get(name) else { return };
         let Some(care) = self.cares.get_mut(name) else { return };
         let Some(settling) = &mut care.settling else { return };
+        let Some(status) = self.tools.board.get(name) else { return };
         if let Some(rss) = status.watch.sample.as_ref().and_then(|sample| sample.rss) {
             settling.rss_peak = settling.rss_peak.max(rss);
         }

@@ -26,6 +26,8 @@ use crate::target::TargetName;
 
 /// The outcome of an attempt that has none yet.
 pub(super) const STARTED: &str = "started";
+/// The outcome of one in which the daemon was stopped or killed.
+pub(super) const CUT_OFF: &str = "cut_off";
 /// A failed capture is tried again after this part of the pair's gap.
 const RETRY_PART: u32 = 6;
 
@@ -78,7 +80,7 @@ impl Dispatcher {
     pub(super) async fn try_capture(&mut self, name: &TargetName, now: Timestamp, batch: &mut Batch) {
         let Some(care) = self.cares.get(name) else { return };
         let Some(wanted) = &care.memory.wanted else { return };
-        if care.running.is_some() || now.is_before(wanted.not_before) {
+        if self.stopping || care.running.is_some() || now.is_before(wanted.not_before) {
             return;
         }
         let part = wanted.part;

@@ -7,16 +7,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use super::{Batch, captures};
 use crate::alert::policy::TargetAlerts;
 use crate::capture::download::Capturer;
 use crate::capture::gate::{LearnedCost, Occasion, Situation};
 use crate::clock::Timestamp;
 use crate::config::Target;
+use crate::daemon::ledger::Write;
 use crate::daemon::watcher::Command;
 use crate::leak::event::PairPart;
 use crate::leak::verdict::State;
 use crate::status::{CareStatus, EpisodeStatus, WaitingCapture, WatchStatus};
-use crate::store::record::Disarmed;
+use crate::store::record::{Attempt, Disarmed};
 
 /// Attempts count against the budget for this long.
 pub(super) const BUDGET_WINDOW: Duration = Duration::from_hours(24);
@@ -31,7 +33,10 @@ pub(super) struct Care {
     pub(super) attempts: Vec<Timestamp>,
     pub(super) disarmed: Option<Disarmed>,
     pub(super) running: Option<Running>,
+    /// When the capture began that the target may not have survived.
     pub(super) doubt: Option<Timestamp>,
+    /// That capture, where an earlier run of the daemon was cut off in it.
+    pub(super) cut_off: Option<Attempt>,
     /// The comparison of its pair runs.
     pub(super) analysing: bool,
     pub(super) settling: Option<Settling>,
@@ -160,6 +165,13 @@ impl Care {
     /// Drops attempts that no longer count.
     pub(super) fn forget_old_attempts(&mut self, now: Timestamp) {
         self.attempts.retain(|at| now.since(*at) < BUDGET_WINDOW);
+    }
+
+    /// What became of the target is known now; written, so that no later start doubts it again. Whether there was doubt.
+    pub(super) fn end_doubt(&mut self, batch: &mut Batch) -> bool {
+        let cut_off = self.cut_off.take().map(|attempt| Attempt { outcome: captures::CUT_OFF.to_owned(), ..attempt });
+        batch.writes.extend(cut_off.map(Write::Attempt));
+        self.doubt.take().is_some()
     }
 
     /// What the gate is asked about this target itself; what runs elsewhere is the caller's to fill in.
