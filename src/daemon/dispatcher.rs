@@ -196,7 +196,7 @@ impl Dispatcher {
         self.tell_of_the_store(&mut batch);
         for name in self.cares.keys().cloned().collect::<Vec<_>>() {
             self.observe_cost(&name, now, &mut batch);
-            self.settle_doubt(&name);
+            self.settle_doubt(&name, now, &mut batch);
             self.try_capture(&name, now, &mut batch).await;
         }
         for lane in self.lanes.values_mut() {

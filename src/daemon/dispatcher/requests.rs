@@ -45,7 +45,6 @@ impl Dispatcher {
 
     fn rearm(&mut self, name: &TargetName, batch: &mut Batch) -> bool {
         let Some(care) = self.cares.get_mut(name) else { return false };
-        care.doubt = None;
         let was_disarmed = care.disarmed.take().is_some();
         if was_disarmed {
             info!(target.name = %name, "captures of {name} are allowed again");
