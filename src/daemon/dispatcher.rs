@@ -152,8 +152,10 @@ impl Dispatcher {
                 biased;
                 () = stop.cancelled() => break,
                 Some(order) = orders.recv() => self.on_order(order).await,
-                Some(event) = events.recv() => self.on_event(event).await,
+                // Before the events: where each of them takes long (a slow disk, many targets), captures that are due,
+                // retries and the watchdog would wait for a pause that never comes. A tick comes once a period.
                 _ = ticks.tick() => self.on_tick().await,
+                Some(event) = events.recv() => self.on_event(event).await,
             }
             self.pump().await;
         }
