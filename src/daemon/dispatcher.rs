@@ -87,6 +87,8 @@ pub(super) enum Order {
     Release(TargetName),
     /// Go by these rules and channels from now on.
     Govern { rules: Box<Rules>, channels: Vec<Channel> },
+    /// Say when every order before this one is carried out.
+    Report(oneshot::Sender<()>),
 }
 
 /// The loop and its state.
@@ -176,6 +178,8 @@ impl Dispatcher {
                 self.rules = *rules;
                 self.open_lanes(channels).await;
             }
+            // The supervisor waits for it, unless the daemon is going down.
+            Order::Report(done) => drop(done.send(())),
         }
     }
 
