@@ -13,4 +13,5 @@ mod probe;
 mod probe_command;
 mod services;
 mod store;
+mod story;
 mod support;
