@@ -3,10 +3,14 @@
 //! Ten thousand targets (`HEAPWATCH_BENCH_TARGETS`) polled every 30 s for 48 hours, written as the daemon writes
 //! them: every five minutes ten samples and the detector's state of each target. Prints samples written a second,
 //! bytes a sample on disk, the time to come up again and the memory that takes.
+//!
+//! The samples are made up, with more noise than processes have; `HEAPWATCH_BENCH_TRACES=DIR` takes recorded ones
+//! from the CSV files there, in the columns of `heapwatch replay`.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench times things and says what it found")]
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench that fails has nothing to say")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -28,7 +32,7 @@ fn main() {
         (0..targets).map(|number| TargetName::new(format!("service-{number}")).unwrap()).collect();
     let dir = tempfile::tempdir().unwrap();
     let crashed = tempfile::tempdir().unwrap();
-    history(dir.path(), crashed.path(), &names);
+    history(dir.path(), crashed.path(), &names, &mut source());
     restart(dir.path(), &names);
     let began = Instant::now();
     let (store, _) = Store::open(crashed.path(), at(POLLS_IN_48_HOURS)).unwrap();
@@ -40,8 +44,42 @@ fn at(poll: u64) -> Timestamp {
     Timestamp::from_unix_ms(1_760_000_000_000).plus(POLL * u32::try_from(poll).unwrap())
 }
 
-/// A heap with a sawtooth, a restless rss, and polls that come some milliseconds late.
-fn sample(target: u64, poll: u64, random: &mut fastrand::Rng) -> Sample {
+/// Makes the sample of a target at a poll; every poll comes some milliseconds late.
+fn source() -> Box<dyn FnMut(u64, u64) -> Sample> {
+    let mut random = fastrand::Rng::with_seed(1);
+    let Some(recorded) = std::env::var_os("HEAPWATCH_BENCH_TRACES").map(|dir| traces(Path::new(&dir))) else {
+        return Box::new(move |target, poll| invented(target, poll, &mut random));
+    };
+    Box::new(move |_, poll| {
+        let row = usize::try_from(poll).unwrap() % recorded.len();
+        let late = Duration::from_millis(random.u64(0..40));
+        let requests = poll * 1_000 + random.u64(0..60);
+        Sample { at: at(poll).plus(late), requests: Some(requests), ..recorded[row].clone() }
+    })
+}
+
+fn traces(dir: &Path) -> Vec<Sample> {
+    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "csv"));
+    files.sort();
+    let rows = files.iter().flat_map(|path| csv::Reader::from_path(path).unwrap().into_deserialize());
+    rows.map(|row: Result<BTreeMap<String, f64>, csv::Error>| {
+        let row = row.unwrap();
+        let bytes = |column: &str| row.get(column).map(|bytes| format!("{bytes:.0}").parse().unwrap());
+        Sample {
+            heap_used: bytes("heapUsed"),
+            heap_total: bytes("heapTotal"),
+            external: bytes("external"),
+            array_buffers: bytes("arrayBuffers"),
+            rss: bytes("rss"),
+            ..Sample::empty(at(0))
+        }
+    })
+    .collect()
+}
+
+/// A heap with a sawtooth and a restless rss.
+fn invented(target: u64, poll: u64, random: &mut fastrand::Rng) -> Sample {
     let tooth = (poll * 3 + target) % 24;
     let now = at(poll).plus(Duration::from_millis(random.u64(0..40)));
     Sample {
@@ -59,16 +97,15 @@ fn sample(target: u64, poll: u64, random: &mut fastrand::Rng) -> Sample {
 
 /// All but the last flush in large steps, which makes the same blocks; the last one as the daemon does it.
 /// Leaves what a kill would have left in `crashed`.
-fn history(dir: &Path, crashed: &Path, names: &[TargetName]) {
+fn history(dir: &Path, crashed: &Path, names: &[TargetName], sample: &mut dyn FnMut(u64, u64) -> Sample) {
     let (store, _) = Store::open(dir, at(0)).unwrap();
-    let mut random = fastrand::Rng::with_seed(1);
     let last_flush = POLLS_IN_48_HOURS - POLLS_A_FLUSH;
     for (target, name) in (0..).zip(names) {
-        let samples: Vec<Sample> = (0..last_flush).map(|poll| sample(target, poll, &mut random)).collect();
+        let samples: Vec<Sample> = (0..last_flush).map(|poll| sample(target, poll)).collect();
         store.transaction(at(last_flush), |writer| writer.append_samples(name, &samples)).unwrap();
     }
     let flush: Vec<Vec<Sample>> = (0..names.len() as u64)
-        .map(|target| (last_flush..POLLS_IN_48_HOURS).map(|poll| sample(target, poll, &mut random)).collect())
+        .map(|target| (last_flush..POLLS_IN_48_HOURS).map(|poll| sample(target, poll)).collect())
         .collect();
     let state = vec![b'7'; STATE_BYTES];
     let began = Instant::now();

@@ -27,7 +27,7 @@ mod output;
 use exit::Failure;
 use sources::ConfigArgs;
 
-use crate::config::{Config, Target};
+use crate::config::{self, Config};
 use crate::daemon::clock::Clock;
 use crate::leak;
 
@@ -51,6 +51,7 @@ enum Command {
     Explain(status::ExplainArgs),
     Snapshot(status::SnapshotArgs),
     Rearm(status::RearmArgs),
+    TestAlert(test_alert::TestAlertArgs),
     /// Analyse heap snapshots: compare two of one process, or look into one.
     #[command(subcommand)]
     Heap(heap::HeapCommand),
@@ -72,7 +73,6 @@ enum Command {
         #[command(flatten)]
         args: gc::GcArgs,
     },
-    TestAlert(test_alert::TestAlertArgs),
     Demo(demo::DemoArgs),
     /// The demo's own leaking service.
     #[command(hide = true)]
@@ -97,6 +97,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Explain(args) => Ok(runtime()?.block_on(status::explain(args))?),
         Command::Snapshot(args) => Ok(runtime()?.block_on(status::snapshot(args))?),
         Command::Rearm(args) => Ok(runtime()?.block_on(status::rearm(args))?),
+        Command::TestAlert(args) => runtime()?.block_on(test_alert::run(args)),
         Command::Heap(command) => Ok(heap::run(command)?),
         Command::Snapshots { config, args } => {
             Ok(snapshots::run(&args, &config.load()?.snapshot_directory, &mut stdout().lock())?)
@@ -105,19 +106,21 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             Ok(history::run(&args, &config.load()?.state_directory, &mut stdout().lock())?)
         }
         Command::Gc { config, args } => collect_garbage(&args, &config.load()?),
-        Command::TestAlert(args) => runtime()?.block_on(test_alert::run(args)),
         Command::Demo(args) => demo::run(&args),
         Command::DemoService => Ok(runtime()?.block_on(demo::service::main(|name| std::env::var(name).ok()))?),
     }
 }
 
-/// A recording is judged as its target would be: by that target's options, or by the defaults without a file.
+/// A recording is judged by the options of a target, of `[defaults]`, or without a file by the built-in ones.
 fn replay_with_options(args: &replay::ReplayArgs) -> Result<(), Failure> {
     let Some(file) = args.config.clone() else { return Ok(replay::run(args, leak::Options::default())?) };
-    let config = ConfigArgs { config: Some(file) }.load()?;
-    let named = |target: &&Target| args.target.as_ref().is_none_or(|name| *name == target.name);
-    let target = config.targets.iter().find(named).ok_or(replay::ReplayError::UnknownTarget)?;
-    Ok(replay::run(args, target.leak.clone())?)
+    let file = ConfigArgs { config: Some(file) };
+    let Some(name) = &args.target else {
+        return Ok(replay::run(args, config::load_detection(&file.sources()).map_err(Failure::Config)?)?);
+    };
+    let config = file.load()?;
+    let target = config.targets.into_iter().find(|target| target.name == *name);
+    Ok(replay::run(args, target.ok_or(replay::ReplayError::UnknownTarget)?.leak)?)
 }
 
 fn collect_garbage(args: &gc::GcArgs, config: &Config) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::target::{Labels, TargetName};
+use crate::units::ByteSize;
 use crate::{alert, capture, leak, probe, retention};
 
 mod alerts;
@@ -145,6 +146,10 @@ pub struct Limits {
     pub max_captures: usize,
     /// Most heap analyses at once; each holds a whole heap graph in memory.
     pub max_analyses: usize,
+    /// Address space of one analysis, which runs in a process of its own.
+    pub analysis_memory: ByteSize,
+    /// Longest time for one analysis.
+    pub analysis_timeout: Duration,
 }
 
 /// What is told, how often, and how hard it is tried.
@@ -220,6 +225,12 @@ fn read(root: &mut Table<'_>, sources: &Sources) -> Config {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_captures: 2, max_analyses: 1 }
+        Self {
+            max_captures: 2,
+            max_analyses: 1,
+            // Within the unit's MemoryMax=2G, beside the daemon itself.
+            analysis_memory: ByteSize::mib(1536),
+            analysis_timeout: Duration::from_mins(30),
+        }
     }
 }

@@ -21,7 +21,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -38,7 +37,6 @@ use crate::errors;
 use crate::status::board::Board;
 use crate::store::snapshots::{SnapshotDir, Swept};
 use crate::store::{OpenNote, Store, StoreError};
-use crate::units::ByteSize;
 use crate::web;
 
 /// What the daemon needs besides its configuration.
@@ -188,6 +186,9 @@ async fn open_store(config: &Config) -> Result<(Store, Vec<OpenNote>), StartErro
     for note in &notes {
         warn!("{note}");
     }
+    if let (false, Some(last)) = (store.stopped_cleanly(), store.last_alive()) {
+        warn!("heapwatch did not stop in order: samples taken after {last} are missing, at most one checkpoint's");
+    }
     Ok((store, notes))
 }
 
@@ -255,8 +256,3 @@ async fn forward_requests(mut requests: mpsc::Receiver<web::Request>, events: mp
         }
     }
 }
-
-/// Address space for a comparison: enough for a pair of a gigabyte each, and far from the whole machine.
-const ANALYSIS_MEMORY: ByteSize = ByteSize::mib(8 * 1024);
-/// Longest time for a comparison.
-const ANALYSIS_TIMEOUT: Duration = Duration::from_mins(30);

@@ -30,6 +30,7 @@ pub mod sections;
 pub mod settle;
 mod shallow;
 pub mod snapshot;
+pub mod source_map;
 pub mod strings;
 pub mod summary;
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod history;
 mod opening;
 mod reader;
 pub mod record;
+mod reserve;
 mod schema;
 pub mod sidecar;
 pub mod snapshots;
@@ -154,8 +155,14 @@ impl Store {
     pub fn open(dir: &Path, now: Timestamp) -> Result<(Self, Vec<OpenNote>), StoreError> {
         files::open_root(dir)?;
         let taken = opening::take(dir)?;
-        let (Opened { connection, last_alive, stopped_cleanly }, notes) = opening::open(dir, &taken, now)?;
+        let opened = match opening::open(dir, &taken, now) {
+            Err(_) if reserve::release(dir)? => opening::open(dir, &taken, now),
+            first => first,
+        };
+        let (Opened { connection, last_alive, stopped_cleanly }, notes) = opened?;
         taken.sign(now);
+        // Without it this start is as good, and the next one puts it by.
+        reserve::put_by(dir).ok();
         let connection = Mutex::new(connection);
         Ok((Self { connection, last_alive, stopped_cleanly, lock: Some(taken.lock) }, notes))
     }

@@ -81,7 +81,7 @@ pub enum Request {
     Picture {
         /// Of which target.
         target: TargetName,
-        /// `None` where the target has no watcher.
+        /// `None` where its watcher is too busy to say.
         reply: oneshot::Sender<Option<Picture>>,
     },
 }

@@ -33,6 +33,8 @@ pub struct Options {
     pub alert_ttl: Duration,
     /// Shortest time between two attempts of this channel, for receivers with a rate limit.
     pub min_gap: Duration,
+    /// A channel that answers 401, 403, 404 or a redirect for this long is broken; a deployment is over sooner.
+    pub broken_after: Duration,
     /// Most entries that wait; beyond it the oldest become dead letters.
     pub capacity: usize,
 }
@@ -133,6 +135,7 @@ impl Default for Options {
             longest_retry: Duration::from_mins(10),
             alert_ttl: Duration::from_hours(24),
             min_gap: Duration::ZERO,
+            broken_after: Duration::from_mins(15),
             capacity: 10_000,
         }
     }

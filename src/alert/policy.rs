@@ -69,7 +69,7 @@ impl TargetAlerts {
             Fact::Detector { event, refusals } => self.on_change(event, refusals, options),
             Fact::Down { at, why, failed_polls } => self.on_down(at, why, failed_polls),
             Fact::Up { at, down } => self.on_up(at, down),
-            Fact::Stored(snapshot) => Some(self.on_stored(snapshot)),
+            Fact::Stored { at, snapshot } => Some(self.on_stored(at, snapshot)),
             Fact::Skipped { at, part, refusals, advice } => self.on_skipped(at, part, refusals, advice),
             Fact::Failed { at, part, why, disarmed } => Some(self.on_failed(at, part, why, disarmed)),
             Fact::Analysed { at, culprits } => self.on_analysed(at, culprits),
@@ -185,9 +185,7 @@ impl TargetAlerts {
         is_news.then(|| self.alone(at, Severity::Warning, News::TargetUp { down_seconds: down.as_secs_f64() }))
     }
 
-    fn on_stored(&mut self, snapshot: StoredSnapshot) -> Alert {
-        let took = Duration::try_from_secs_f64(snapshot.seconds).unwrap_or_default();
-        let at = snapshot.at.plus(took);
+    fn on_stored(&mut self, at: Timestamp, snapshot: StoredSnapshot) -> Alert {
         if let Some(episode) = &mut self.episode {
             episode.on_stored(snapshot.clone());
         }

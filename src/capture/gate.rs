@@ -334,15 +334,19 @@ mod tests {
     proptest! {
         /// Invariant 1: with a known limit, no permit lets the reckoned peak exceed the limit less the margin.
         #[test]
-        fn no_permit_exceeds_the_limit(heap: u64, rss: u64, limit: u64, seen in proptest::option::of(0.0..1e6)) {
+        fn no_permit_exceeds_the_limit(
+            heap in 0u64..1 << 30, rss in 0u64..1 << 30, spare in 0u64..256 * MIB, seen in proptest::option::of(0.0..20.0),
+        ) {
+            let limit = rss + 10 * heap + spare;
             let situation = Situation {
                 heap_used: Some(heap), rss: Some(rss), reported_limit: Some(limit), free_disk: Some(u64::MAX),
                 learned_cost: seen.map(learned), ..fine()
             };
             let options = GateOptions::default();
-            if decide(&situation, &options, at(0)).is_ok() {
-                let twice = u128::from(rss) + 2 * u128::from(heap);
-                prop_assert!(twice + u128::from(options.margin.bytes()) <= u128::from(limit));
+            if let Ok(permit) = decide(&situation, &options, at(0)) {
+                let needed = permit.needed_memory.expect("heapUsed, rss and a limit are known");
+                prop_assert!(needed >= rss + 2 * heap);
+                prop_assert!(needed + options.margin.bytes() <= limit);
             }
         }
 

@@ -54,7 +54,7 @@ pub fn run(
     now: Timestamp,
     out: &mut impl Write,
 ) -> Result<(), GcError> {
-    let snapshots = SnapshotDir::open(directories.snapshots)?;
+    let snapshots = SnapshotDir::attach(directories.snapshots)?;
     let items = items(&snapshots, directories.state)?;
     let deletions = retention::plan(policy, &items, snapshots.free_disk().ok(), now);
     if !args.dry_run {

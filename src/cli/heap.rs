@@ -1,6 +1,7 @@
 //! `heapwatch heap`: snapshots read, compared and explained on the command line.
 
 mod source;
+mod source_maps;
 mod tables;
 
 use std::fs::File;
@@ -14,6 +15,7 @@ use crate::heap::redact::{Key, redact};
 use crate::heap::report::Report;
 use crate::heap::retaining::retaining;
 use crate::heap::settle::settle;
+use crate::heap::source_map::restore_sources;
 use crate::heap::summary::summarise;
 use crate::heap::{HeapError, LoadOptions, Snapshot, compare_snapshots};
 use crate::units::ByteSize;
@@ -86,9 +88,18 @@ struct CommonArguments {
     /// Refuse snapshots whose analysis would need more memory, for example "2GiB"
     #[arg(long, value_name = "SIZE")]
     budget: Option<ByteSize>,
+    /// Leave out the references: less than half the memory, but only classes and counts
+    #[arg(long)]
+    without_edges: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+impl CommonArguments {
+    fn load_options(&self) -> LoadOptions {
+        LoadOptions { budget: self.budget, without_edges: self.without_edges }
+    }
 }
 
 /// Why a command gave no result.
@@ -153,6 +164,7 @@ fn print_report(pair: &PairArguments, as_text: fn(&Report) -> String) -> Result<
     if let Some(third) = &pair.third {
         settle(&mut report, &compare(&pair.after, third, &pair.common)?);
     }
+    restore_sources(&mut report, |script| source_maps::find(script, pair.source_maps.as_deref()));
     if pair.common.json { print_json(&report) } else { print(&as_text(&report)) }
 }
 
@@ -176,13 +188,14 @@ fn redact_file(copy: &RedactArguments) -> Result<(), HeapCliError> {
 }
 
 fn read(file: &Path, common: &CommonArguments) -> Result<Snapshot, HeapCliError> {
-    Snapshot::read(open(file)?, LoadOptions { budget: common.budget })
+    Snapshot::read(open(file)?, common.load_options())
         .map_err(|source| HeapCliError::Analyse { what: file.display().to_string(), source })
 }
 
 fn compare(before: &Path, after: &Path, common: &CommonArguments) -> Result<Report, HeapCliError> {
-    compare_snapshots(open(before)?, open(after)?, LoadOptions { budget: common.budget }).map_err(|source| {
-        HeapCliError::Analyse { what: format!("{} and {}", before.display(), after.display()), source }
+    compare_snapshots(open(before)?, open(after)?, common.load_options()).map_err(|source| HeapCliError::Analyse {
+        what: format!("{} and {}", before.display(), after.display()),
+        source,
     })
 }
 

@@ -18,16 +18,16 @@ use crate::target::TargetName;
 use crate::units::{ByteSize, Prefixes};
 pub use trace::TraceError;
 
-/// What `heapwatch replay` is given.
+/// Run the detector over recorded samples, and print what it would have said when.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ReplayArgs {
     /// Memory limit of the process, such as `512MiB` or a number of bytes; empty for none.
     #[arg(long, value_name = "SIZE", default_value = "")]
     pub limit: String,
-    /// Judge by the options that this configuration gives to a target.
+    /// Judge by the options of this configuration's `[defaults]`, or of one of its targets.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Which target's options [default: those of the first one].
+    /// Which target's options.
     #[arg(long, value_name = "NAME", requires = "config")]
     pub target: Option<TargetName>,
     /// Print every gate of the last verdict and a chart instead of events.

@@ -50,7 +50,7 @@ pub enum SnapshotsError {
 
 /// Runs the command on a snapshot directory.
 pub fn run(args: &SnapshotsArgs, snapshots: &Path, out: &mut impl Write) -> Result<(), SnapshotsError> {
-    let snapshots = SnapshotDir::open(snapshots)?;
+    let snapshots = SnapshotDir::attach(snapshots)?;
     let said = match &args.action {
         Some(SnapshotsAction::Pin { id }) if snapshots.set_pinned(id, true)? => format!("{id} is pinned now"),
         Some(SnapshotsAction::Pin { id }) => format!("{id} was pinned already"),

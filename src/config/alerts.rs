@@ -57,6 +57,7 @@ pub(super) fn read(root: &mut Table<'_>, pings: Vec<ping::Options>) -> AlertOpti
         first_retry,
         longest_retry,
         alert_ttl: table.duration("ttl", outbox.alert_ttl, second..=longest),
+        broken_after: table.duration("broken_after", outbox.broken_after, moment..=longest),
         min_gap: table.duration("min_gap", outbox.min_gap, Duration::ZERO..=Duration::from_hours(1)),
         capacity: table.count("capacity", outbox.capacity, 16..=1_000_000),
     };

@@ -95,6 +95,16 @@ pub(super) fn limits(root: &mut Table<'_>) -> Limits {
     let limits = Limits {
         max_captures: table.count("max_captures", usual.max_captures, 1..=100),
         max_analyses: table.count("max_analyses", usual.max_analyses, 1..=16),
+        analysis_memory: table.size(
+            "analysis_memory",
+            usual.analysis_memory,
+            ByteSize::mib(64)..=ByteSize::mib(1024 * 1024),
+        ),
+        analysis_timeout: table.duration(
+            "analysis_timeout",
+            usual.analysis_timeout,
+            Duration::from_secs(1)..=Duration::from_hours(24),
+        ),
     };
     table.finish();
     limits

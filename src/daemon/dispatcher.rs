@@ -149,7 +149,9 @@ impl Dispatcher {
         // A late tick has looked at everything; catching up would look at the same again.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            // Each branch is cancel-safe: a token, two channels' receives and an interval.
+            // Each branch is cancel-safe: a token, two channels' receives and an interval. Ticks come before events, so
+            // that a flood of events starves neither systemd's watchdog nor what is due; the interval's own delay
+            // leaves the events their turn.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,

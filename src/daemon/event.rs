@@ -63,16 +63,18 @@ pub enum WatchNews {
     Down {
         /// When the last one failed.
         at: Timestamp,
+        /// When the first one failed.
+        since: Timestamp,
         /// Why.
         why: String,
         /// How many in a row.
         failed_polls: u32,
     },
-    /// Polls succeed again after [`WatchNews::Down`].
+    /// Polls succeed again after [`WatchNews::Down`], or for the first time since the watcher started.
     Up {
         /// When.
         at: Timestamp,
-        /// When the first one had failed.
+        /// When the first poll had failed, as far as this watcher knows.
         since: Timestamp,
     },
 }

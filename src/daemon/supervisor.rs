@@ -14,7 +14,7 @@ use super::event::Event;
 use super::metrics::Metrics;
 use super::pings;
 use super::watcher::{Command, Surroundings, Watcher};
-use super::{ANALYSIS_MEMORY, ANALYSIS_TIMEOUT, Launch, ReloadReply, analysis, notify};
+use super::{Launch, ReloadReply, analysis, notify};
 use crate::config::{self, Config, Target};
 use crate::daemon::clock::Clock;
 use crate::errors;
@@ -169,6 +169,7 @@ impl Supervisor {
             Some(watched) if watched.target.same_as(&target) => {}
             Some(watched) => {
                 watched.target = Arc::clone(&target);
+                self.board.describe(&name, target.labels.clone(), ShownUrl::of(&target.probe.url).to_string());
                 let commands = watched.commands.clone();
                 // A watcher ends only with the daemon, which needs no new configuration then.
                 commands.send(Command::Reconfigure(Box::new((*target).clone()))).await.ok();
@@ -252,8 +253,8 @@ pub(super) fn rules_of(config: &Config, launch: &Launch) -> Rules {
         retention: config.retention.clone(),
         analysis: analysis::Options {
             executable: launch.executable.clone(),
-            timeout: ANALYSIS_TIMEOUT,
-            memory: ANALYSIS_MEMORY,
+            timeout: config.limits.analysis_timeout,
+            memory: config.limits.analysis_memory,
         },
         tick: (shortest / 4).clamp(Duration::from_millis(20), TICK),
         housekeeping: HOUSEKEEPING,

@@ -65,6 +65,8 @@ pub struct Watcher {
     commands: mpsc::Receiver<Command>,
     capturing: bool,
     failing: Option<Failing>,
+    /// Whether it has answered since this watcher started.
+    answered: bool,
     unreported: Vec<Sample>,
     reported: Timestamp,
 }
@@ -101,6 +103,7 @@ impl Watcher {
             commands,
             capturing: false,
             failing: None,
+            answered: false,
             unreported: Vec::new(),
             reported,
         })
@@ -114,7 +117,6 @@ impl Watcher {
         loop {
             let now = self.surroundings.clock.now();
             let tick = Schedule::new(self.target.name.as_str(), self.target.interval).next(last_tick, now);
-            self.count_late(tick.skipped);
             let due = self.surroundings.clock.instant_of(tick.at);
             // Each branch is cancel-safe: a sleep, a channel's receive and a token.
             tokio::select! {
@@ -122,20 +124,25 @@ impl Watcher {
                 () = stop.cancelled() => break,
                 Some(command) = self.commands.recv() => self.on_command(command).await,
                 () = tokio::time::sleep_until(due) => {
+                    self.count_late(tick.skipped);
                     last_tick = Some(tick.at);
-                    tokio::select! {
-                        () = stop.cancelled() => break,
-                        () = self.poll() => {}
-                    }
+                    self.poll().await;
                 }
             }
         }
         self.report(Vec::new()).await;
     }
 
+    /// One reading, or an early end where the stop signal comes first.
     async fn poll(&mut self) {
         let asked = self.surroundings.clock.now();
-        let outcome = self.prober.probe().await;
+        let stop = self.surroundings.stop.clone();
+        // Only the probe may be cut off: what the detector has taken in must reach the dispatcher, too.
+        let outcome = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            outcome = self.prober.probe() => outcome,
+        };
         let at = self.surroundings.clock.now();
         let result = match &outcome {
             Ok(_) => "ok",
@@ -162,17 +169,21 @@ impl Watcher {
             watch.last_failure = None;
             watch.failing_since = None;
         });
-        if let Some(failing) = self.failing.take() {
-            self.on_answering_again(&failing, at).await;
-        }
+        self.on_answer(at).await;
         self.on_changes(changes, at).await;
     }
 
-    async fn on_answering_again(&mut self, failing: &Failing, at: Timestamp) {
-        let name = &self.target.name;
-        info!(target.name = %name, failed_polls = failing.polls, "{name} answers again after {} failed polls", failing.polls);
-        if failing.told {
-            self.tell(WatchNews::Up { at, since: failing.since }).await;
+    /// The first answer after a start is always told: an earlier run may have called the target down.
+    async fn on_answer(&mut self, at: Timestamp) {
+        let first = !std::mem::replace(&mut self.answered, true);
+        let failing = self.failing.take();
+        if let Some(failing) = &failing {
+            let name = &self.target.name;
+            info!(target.name = %name, failed_polls = failing.polls, "{name} answers again after {} failed polls", failing.polls);
+        }
+        if first || failing.as_ref().is_some_and(|failing| failing.told) {
+            let since = failing.map_or(at, |failing| failing.since);
+            self.tell(WatchNews::Up { at, since }).await;
         }
     }
 
@@ -209,7 +220,7 @@ impl Watcher {
             watch.failing_since = Some(since);
         });
         if newly_down {
-            self.tell(WatchNews::Down { at, why, failed_polls }).await;
+            self.tell(WatchNews::Down { at, since, why, failed_polls }).await;
         }
     }
 

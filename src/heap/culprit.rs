@@ -15,7 +15,7 @@ mod survivors;
 use super::pair::Pair;
 use super::report::{Culprit, Report};
 
-pub(crate) use headline::nothing_found;
+pub(crate) use headline::{nothing_found, rewrite_headline};
 
 /// Fewer bytes are noise whatever the heap: caches of compiled code and of the event loop change by this much.
 const SMALLEST_GROWTH: i64 = 16 << 10;

@@ -3,8 +3,10 @@
 use super::class::{ClassId, Classes, Classification, classify};
 use super::column::Column;
 use super::graph::{Graph, Node};
+use super::header::BYTES_PER_NODE_KEPT;
 use super::interface::Interfaces;
 use super::snapshot::Snapshot;
+use crate::units::ByteSize;
 
 /// The first snapshot of a pair without its edges and strings. Nodes keep their numbers.
 #[derive(Debug)]
@@ -45,6 +47,11 @@ impl Digest {
         Self { classification, columns }
     }
 
+    /// About what it takes of memory.
+    pub(crate) fn bytes(&self) -> ByteSize {
+        ByteSize::new(self.columns.dominators.len() as u64 * BYTES_PER_NODE_KEPT)
+    }
+
     /// Names plain objects by the interfaces of the later snapshot, as `DevTools` does.
     pub(crate) fn resolve(self, interfaces: &Interfaces, classes: &mut Classes) -> Before {
         Before { classes: self.classification.resolve(interfaces, classes), columns: self.columns }
@@ -52,6 +59,12 @@ impl Digest {
 }
 
 impl Columns {
+    /// Frees what is only needed to match the two snapshots.
+    pub(crate) fn forget_ids(&mut self) {
+        self.fingerprints = Vec::new();
+        self.index = IdIndex { odd: Vec::new(), others: Vec::new() };
+    }
+
     /// The node with this id.
     pub(crate) fn find(&self, id: u64) -> Option<Node> {
         self.index.get(id)

@@ -23,6 +23,11 @@ impl Distances {
         self.distances[node.index()]
     }
 
+    /// Frees the distances, and keeps the ways.
+    pub(crate) fn forget_distances(&mut self) {
+        self.distances = Vec::new();
+    }
+
     /// The node before this one on a shortest way from the root; the root and unreached nodes give themselves.
     pub fn before(&self, node: Node) -> Node {
         self.before[node.index()]

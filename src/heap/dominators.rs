@@ -38,9 +38,8 @@ const UNNUMBERED: u32 = u32::MAX;
 ///
 /// A node that no essential edge leads to hangs under the root, and so does each node of a ring that nothing reaches.
 pub(crate) fn dominator_tree(graph: &Graph, essential: &Bits) -> DominatorTree {
-    let numbering = number(graph, essential);
-    let order = numbering.order.clone();
-    let dominators = immediate_dominators(graph, essential, numbering);
+    let (numbering, order) = number(graph, essential);
+    let dominators = immediate_dominators(graph, essential, numbering, &order);
     into_tree(graph, order, &dominators)
 }
 
@@ -48,7 +47,7 @@ pub(crate) fn dominator_tree(graph: &Graph, essential: &Bits) -> DominatorTree {
 struct Numbering {
     /// The number of each node.
     number: Vec<u32>,
-    /// The node of each number.
+    /// The node of each number, until it is handed out.
     order: Vec<Node>,
     /// The number from which each was first reached.
     parent: Vec<u32>,
@@ -58,7 +57,8 @@ struct Numbering {
     against: Vec<u32>,
 }
 
-fn number(graph: &Graph, essential: &Bits) -> Numbering {
+/// The numbering, and the node of each number.
+fn number(graph: &Graph, essential: &Bits) -> (Numbering, Vec<Node>) {
     let count = graph.node_count();
     let mut numbering = Numbering {
         number: vec![UNNUMBERED; count],
@@ -76,7 +76,8 @@ fn number(graph: &Graph, essential: &Bits) -> Numbering {
             }
         }
     }
-    numbering
+    let order = std::mem::take(&mut numbering.order);
+    (numbering, order)
 }
 
 fn retained_by_unnumbered(graph: &Graph, essential: &Bits, number: &[u32]) -> Bits {
@@ -164,10 +165,10 @@ impl Against {
 
 /// The immediate dominator of each number.
 #[expect(clippy::cast_possible_truncation, reason = "no more numbers than nodes")]
-fn immediate_dominators(graph: &Graph, essential: &Bits, numbering: Numbering) -> Vec<u32> {
-    let Numbering { number, order, parent: mut dominators, mut semi, against } = numbering;
-    let against = Against::collect(graph, essential, &number, &order, against);
-    drop((number, order));
+fn immediate_dominators(graph: &Graph, essential: &Bits, numbering: Numbering, order: &[Node]) -> Vec<u32> {
+    let Numbering { number, parent: mut dominators, mut semi, against, .. } = numbering;
+    let against = Against::collect(graph, essential, &number, order, against);
+    drop(number);
     let mut forest = Forest::new(&dominators, &semi);
     for number in (1..dominators.len()).rev() {
         let mut lowest = semi[number];

@@ -162,12 +162,19 @@ fn enumeration(types: &[RawType], at: usize, list: &str) -> Result<Vec<String>, 
     }
 }
 
+/// What a comparison keeps of the first snapshot while it reads the second, in bytes a node.
+pub const BYTES_PER_NODE_KEPT: u64 = 21;
 /// Peak memory of an analysis, in bytes a node.
 pub const BYTES_PER_NODE: u64 = 48;
 /// Peak memory of an analysis, in bytes an edge.
 pub const BYTES_PER_EDGE: u64 = 12;
 
-/// Peak memory of analysing a snapshot with this header, strings excepted; known before a row is read.
+/// Peak memory of analysing a snapshot with this header; known before a row is read.
+///
+/// Columns take 17 bytes a node and 8 an edge, the search for dominators 24 a node and 4 for each edge that runs
+/// against it; what is left is room for the strings of an ordinary heap. A heap of many long strings needs their bytes
+/// on top. Measured: 2,420 MB for a pair of which the second has 26.6 million nodes and 80.0 million edges, where this
+/// and what is kept of the first say 2,635 MB.
 pub fn estimate(header: &Header) -> ByteSize {
     let nodes = header.node_count.saturating_mul(BYTES_PER_NODE);
     ByteSize::new(nodes.saturating_add(header.edge_count.saturating_mul(BYTES_PER_EDGE)))

@@ -18,6 +18,17 @@ use crate::units::ByteSize;
 pub struct LoadOptions {
     /// Refuse a snapshot whose analysis would need more memory than this.
     pub budget: Option<ByteSize>,
+    /// Skip the edges: less than half the memory, and nothing but classes, counts and locations.
+    pub without_edges: bool,
+}
+
+impl LoadOptions {
+    /// The options for another file while `held` stays in memory.
+    #[must_use]
+    pub(crate) fn beside(self, held: ByteSize) -> Self {
+        let rest = |budget: ByteSize| ByteSize::new(budget.bytes().saturating_sub(held.bytes()));
+        Self { budget: self.budget.map(rest), ..self }
+    }
 }
 
 /// Bytes read at once: fits the second-level cache, so that they are still there when they are parsed.
@@ -38,10 +49,10 @@ pub fn load(reader: impl Read, options: LoadOptions) -> Result<Graph, HeapError>
     load_with_strings_at(reader, options).map(|(graph, _)| graph)
 }
 
-/// As [`load`], and where in the document the strings begin.
+/// As [`load()`], and where in the document the strings begin.
 pub(crate) fn load_with_strings_at(mut reader: impl Read, options: LoadOptions) -> Result<(Graph, u64), HeapError> {
     let mut splitter = Splitter::default();
-    let mut loader = Loader::default();
+    let mut loader = Loader { without_edges: options.without_edges, ..Loader::default() };
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut within_budget = false;
     loop {
@@ -53,7 +64,7 @@ pub(crate) fn load_with_strings_at(mut reader: impl Read, options: LoadOptions) 
         };
         splitter.feed(&chunk[..length], &mut loader)?;
         if let (false, Some(header)) = (within_budget, &loader.header) {
-            check_budget(header, options.budget)?;
+            check_budget(header, options)?;
             within_budget = true;
         }
     }
@@ -63,9 +74,10 @@ pub(crate) fn load_with_strings_at(mut reader: impl Read, options: LoadOptions) 
     Ok((graph, strings_at))
 }
 
-fn check_budget(header: &Header, budget: Option<ByteSize>) -> Result<(), HeapError> {
-    let needed = header::estimate(header);
-    match budget {
+fn check_budget(header: &Header, options: LoadOptions) -> Result<(), HeapError> {
+    let whole = Header { edge_count: if options.without_edges { 0 } else { header.edge_count }, ..header.clone() };
+    let needed = header::estimate(&whole);
+    match options.budget {
         Some(budget) if needed > budget => {
             Err(HeapError::OverBudget { nodes: header.node_count, edges: header.edge_count, needed, budget })
         }
@@ -77,6 +89,7 @@ fn check_budget(header: &Header, budget: Option<ByteSize>) -> Result<(), HeapErr
 #[derive(Debug, Default)]
 struct Loader {
     header: Option<Header>,
+    without_edges: bool,
     rows: Option<Rows>,
     divider: Divider,
     node_kinds: Vec<NodeKind>,
@@ -121,8 +134,9 @@ impl Sink for Loader {
             }
             Table::Edges if self.kinds.is_empty() => return Err(Problem::Misplaced("edges")),
             Table::Edges => {
-                self.targets.reserve_exact(reservation(header.edge_count));
-                self.labels.reserve(reservation(header.edge_count));
+                let rows = if self.without_edges { 0 } else { reservation(header.edge_count) };
+                self.targets.reserve_exact(rows);
+                self.labels.reserve(rows);
                 header.edge.fields
             }
             Table::Locations => match &header.location {
@@ -214,8 +228,11 @@ impl Loader {
         if !kind.is_indexed() {
             self.largest_name = self.largest_name.max(name);
         }
-        self.labels.push(kind, name);
         let target = self.divider.node(row[layout.to_node], self.kinds.len())?;
+        if self.without_edges {
+            return Ok(());
+        }
+        self.labels.push(kind, name);
         self.targets.push(target);
         limit("edges", self.targets.len() as u64)
     }
@@ -240,6 +257,9 @@ impl Loader {
         }
         if self.largest_name >= self.strings.len() as u64 {
             return Err(out_of_range("string index", self.largest_name, self.strings.len()));
+        }
+        if self.without_edges {
+            self.first_edges.fill(0);
         }
         // A node may stand twice; the last row counts, as in a map that is written in order.
         self.locations.reverse();
@@ -374,7 +394,7 @@ mod tests {
     #[test]
     fn a_budget_is_kept_before_anything_is_allocated() {
         let budget = Some(ByteSize::new(100));
-        let error = load(sample().to_json().as_bytes(), LoadOptions { budget }).unwrap_err();
+        let error = load(sample().to_json().as_bytes(), LoadOptions { budget, ..LoadOptions::default() }).unwrap_err();
         assert!(matches!(error, HeapError::OverBudget { nodes: 3, edges: 4, .. }), "{error}");
     }
 

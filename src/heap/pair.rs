@@ -29,11 +29,15 @@ pub(crate) struct Pair {
 /// Compares two snapshots of one process.
 ///
 /// # Errors
-/// Those of [`super::load`] for either, and [`HeapError::DifferentProcesses`].
+/// Those of [`super::load()`] for either, and [`HeapError::DifferentProcesses`].
 pub fn compare_snapshots(before: impl Read, after: impl Read, options: LoadOptions) -> Result<Report, HeapError> {
     let pair = Pair::read(before, after, options)?;
     let mut report = Report { classes: pair.class_rows(), heap: pair.heap_growth(), ..Report::default() };
-    accuse(&pair, &mut report);
+    if options.without_edges {
+        report.headline = String::from("no culprit can be named without edges: only classes and counts were compared");
+    } else {
+        accuse(&pair, &mut report);
+    }
     Ok(report)
 }
 
@@ -41,15 +45,17 @@ impl Pair {
     pub(crate) fn read(before: impl Read, after: impl Read, options: LoadOptions) -> Result<Self, HeapError> {
         let mut classes = Classes::default();
         let digest = Digest::of(Snapshot::read(before, options)?, &mut classes);
-        let after = Snapshot::read(after, options)?;
+        let mut after = Snapshot::read(after, options.beside(digest.bytes()))?;
+        after.distances.forget_distances();
         let interfaces = Interfaces::infer(&after.graph);
-        let before = digest.resolve(&interfaces, &mut classes);
+        let mut before = digest.resolve(&interfaces, &mut classes);
         let same = before.columns.same_objects(&after.graph);
         if same < SAME_PROCESS {
             return Err(HeapError::DifferentProcesses { same_percent: same * 100.0 });
         }
         let after_classes = classify(&after.graph, &mut classes).resolve(&interfaces, &mut classes);
         let matching = Matching::new(&before, &after.graph);
+        before.columns.forget_ids();
         Ok(Self { before, after, after_classes, classes, matching })
     }
 

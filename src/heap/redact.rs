@@ -18,7 +18,7 @@ pub type Key = [u8; 32];
 /// Copies a snapshot from `again`, the same bytes as `first`, to `output` with its texts redacted.
 ///
 /// # Errors
-/// Those of [`super::load`], and [`HeapError::Read`] where reading or writing fails.
+/// Those of [`super::load()`], and [`HeapError::Read`] where reading or writing fails.
 pub fn redact(first: impl Read, again: impl Read, output: &mut impl Write, key: &Key) -> Result<u64, HeapError> {
     let (graph, strings_at) = load_with_strings_at(first, LoadOptions::default())?;
     let copied = io::copy(&mut again.take(strings_at), output)?;

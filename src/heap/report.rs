@@ -53,6 +53,9 @@ pub struct Culprit {
     pub function: String,
     /// Where that function stands, where the heap tells.
     pub location: Option<Location>,
+    /// The place in the script that really ran, where `location` is the one in its source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generated: Option<Location>,
     /// Objects of the class that appeared less those that went.
     pub count_delta: i64,
     /// Growth of their shallow size.

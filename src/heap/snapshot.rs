@@ -37,7 +37,7 @@ impl Snapshot {
     /// Reads and computes.
     ///
     /// # Errors
-    /// Those of [`load`].
+    /// Those of [`load()`].
     pub fn read(reader: impl Read, options: LoadOptions) -> Result<Self, HeapError> {
         let mut graph = load(reader, options)?;
         rename_detached(&mut graph);

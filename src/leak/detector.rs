@@ -320,6 +320,7 @@ impl Detector {
 
     pub(super) fn growth_of(&self, trial: &Trial, now: Timestamp) -> Growth {
         let limit = self.limit();
+        let room = limit.zip(self.known.memory.as_ref()).map(|(limit, memory)| memory.room_to(limit));
         Growth {
             slope: ByteRate::per_second(trial.slope),
             from_bytes: bytes(trial.from),
@@ -327,7 +328,7 @@ impl Detector {
             since: on_lines_of(now, trial.since_ms),
             until: on_lines_of(now, trial.until_ms),
             limit_bytes: limit,
-            limit_in_seconds: limit.map(|_| trial.left),
+            limit_in_seconds: room.map(|room| (room / trial.slope).clamp(0.0, f64::MAX)),
         }
     }
 

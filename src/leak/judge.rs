@@ -4,6 +4,8 @@
 //! once it is higher than anything the series has given back on its time scale, and while the series is too young to
 //! have shown what it gives back, once it is higher than a young process can be expected to.
 
+mod patience;
+
 use serde::{Deserialize, Serialize};
 
 use crate::growth::blocks::{Blocks, SCALES, Scale};
@@ -54,8 +56,9 @@ pub(crate) struct Trial {
 
 /// Windows that are tried, in parts of a scale.
 const WINDOWS: [usize; 11] = [8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36];
-/// The shortest window for a process that is no longer young: a batch may grow for three quarters of an hour.
-const LEAST_OF_OLD: usize = 12;
+/// The shortest window on the finest scale for a process that is no longer young: a batch may grow for three quarters
+/// of an hour.
+const LEAST_OF_OLD: usize = 18;
 /// Hours for which a process is young in this sense.
 const YOUNG: f64 = 3.0;
 /// The shortest window of troughs, in parts of a scale: three teeth within less are young garbage.
@@ -76,9 +79,6 @@ const NOISE_FACTOR: f64 = 5.0;
 const LEAST_GAIN: f64 = 0.45;
 /// Least gain of the last quarter, as a share of an even one.
 const LAST_GAIN: f64 = 0.5;
-/// Least gain of a quarter that lets a rise of more than half a day pass as no daily cycle: the flanks of a sine are
-/// at most 0.35 of its middle.
-const EVEN_GAIN: f64 = 0.66;
 /// The largest step, as a share of the rise.
 const LARGEST_STEP: f64 = 0.5;
 /// The later half must grow at least this much as fast as the earlier one: a cache of time constant T shows 0.75 over
@@ -86,8 +86,9 @@ const LARGEST_STEP: f64 = 0.5;
 const LEVELLING: f64 = 0.75;
 /// The rise as a multiple of the largest give-back: a tooth and a step on top of it reach 1.4.
 const GIVE_BACK: f64 = 1.4;
-/// Traffic that has changed by this share over the window explains growth, or rules it out as an explanation.
-const TRAFFIC_CHANGE: f64 = 0.15;
+const GIVE_BACK_LEAST: f64 = 1.15;
+const GIVE_BACK_BASE: f64 = 1.0;
+const GIVE_BACK_PER_HOUR: f64 = 0.15;
 
 impl Trial {
     /// Every gate lets it through.
@@ -171,7 +172,7 @@ impl<'a> Run<'a> {
     fn window(&self, parts: usize) -> Option<Trial> {
         // Between the finest windows there is little time to win on the coarser scales.
         let tried = self.number == 0 || parts.is_multiple_of(4) || (self.number == 2 && parts == 18);
-        let long_enough = parts >= LEAST_OF_OLD || self.subject.age < self.hours(YOUNG);
+        let long_enough = self.number > 0 || parts >= LEAST_OF_OLD || self.subject.age < self.hours(YOUNG);
         let start =
             self.floors.len().checked_sub(parts).filter(|start| tried && long_enough && *start >= self.warming)?;
         let floors = self.floors.get(start..)?;
@@ -201,7 +202,7 @@ impl<'a> Run<'a> {
             Gate::at_least(GateKind::Spread, quarters.least_gain(), LEAST_GAIN),
             Gate::at_least(GateKind::Tail, quarters.last_gain(), LAST_GAIN),
             Gate::at_most(GateKind::Step, step, LARGEST_STEP),
-            self.give_back_gate(fit.slope.min(climb / (span - 1.0)) * (span - 1.0), self.number),
+            self.give_back_gate((fit.slope * (span - 1.0)).min(climb), self.number, trial.left),
             self.patience_gate(seconds, rise, trial.left),
             self.cycle_gate(start, seconds, rise, quarters.least_gain(), trial.left),
             self.tooth_gate(rise, trial.left),
@@ -251,9 +252,9 @@ impl<'a> Run<'a> {
             Gate::at_most(GateKind::Step, step, (TROUGH_STEP * even_step).max(TROUGH_STEP_LEAST)),
             Gate::at_least(GateKind::Levelling, late / early, LEVELLING),
             // Teeth are what troughs look under; only what comes back on coarser scales is left to fear.
-            self.give_back_gate(rise, self.number + 2),
+            self.give_back_gate(rise, self.number + 2, trial.left),
             self.patience_gate(seconds, rise, trial.left),
-            self.trough_cycle_gate(rise, trial.left),
+            self.trough_cycle_gate(first.index, rise, trial.left),
         ];
         Some(trial)
     }
@@ -287,86 +288,12 @@ impl<'a> Run<'a> {
         gate
     }
 
-    fn give_back_gate(&self, climb: f64, scale: usize) -> Gate {
-        Gate::at_least(GateKind::GiveBack, climb, GIVE_BACK * self.subject.floors.give_back_from(scale))
-    }
-
-    /// The window must cover a share of the time left, but not more than half a day of plain growth.
-    fn patience_gate(&self, seconds: f64, rise: f64, left: f64) -> Gate {
-        let wanted = self.options.patience * left;
-        let plain = rise > PLAIN_RISE * self.subject.base;
-        Gate::at_least(GateKind::Patience, seconds, if plain { wanted.min(self.hours(HALF_DAY)) } else { wanted })
-    }
-
-    /// A process that has not lived through a day may be on the first rise of its cycle. Growth is none when it is
-    /// higher than such rises are, lasts evenly for longer than they do, or goes on while traffic falls.
-    fn cycle_gate(&self, start: usize, seconds: f64, rise: f64, least_gain: f64, left: f64) -> Gate {
-        let traffic = self.traffic_change(start);
-        let outlasts = seconds >= self.hours(HALF_DAY) && least_gain >= EVEN_GAIN;
-        let known = self.subject.age >= self.hours(DAY_AND_MORE);
-        let needed = match traffic {
-            Some(change) if change > 1.0 + TRAFFIC_CHANGE => 1.0,
-            Some(change) if change < 1.0 - TRAFFIC_CHANGE => 0.0,
-            _ if outlasts => 0.0,
-            _ if known => CYCLE_KNOWN,
-            _ => (CYCLE_BASE + CYCLE_PER_HOUR * left / self.hours(1.0)).clamp(CYCLE_LEAST, CYCLE_MOST),
-        };
-        Gate::at_least(GateKind::Cycle, rise / self.subject.base, needed)
-    }
-
-    fn trough_cycle_gate(&self, rise: f64, left: f64) -> Gate {
-        let needed = match () {
-            () if self.subject.age >= self.hours(DAY_AND_MORE) => CYCLE_KNOWN,
-            () if left < self.hours(NEAR) => CYCLE_OF_TROUGHS_NEAR,
-            () => CYCLE_LEAST,
-        };
-        Gate::at_least(GateKind::Cycle, rise / self.subject.base, needed)
-    }
-
-    /// Until collections have been seen, all growth may be garbage; a heap rarely doubles without one.
-    fn tooth_gate(&self, rise: f64, left: f64) -> Gate {
-        let old = self.subject.age >= self.options.longest_tooth.as_secs_f64();
-        let seen = self.collections >= 2 || self.subject.floors.give_back_from(self.number) >= SEEN_TOOTH * rise;
-        let needed = (TOOTH_BASE + TOOTH_PER_HOUR * left / self.hours(1.0)).clamp(TOOTH_LEAST, TOOTH_MOST);
-        let needed = if old || seen || self.subject.collected { 0.0 } else { needed };
-        Gate::at_least(GateKind::Tooth, rise / self.subject.base, needed)
-    }
-
-    /// Requests of the last quarter of the window over those of its first; `None` where they are not known.
-    fn traffic_change(&self, start: usize) -> Option<f64> {
-        let scale = self.subject.traffic?.scales().get(self.number)?;
-        let parts: Vec<f64> = scale.parts().collect();
-        let window = parts.get(parts.len().checked_sub(self.floors.len() - start)?..)?;
-        let quarter = window.len() / 4;
-        let sum = |parts: &[f64]| parts.iter().filter(|requests| requests.is_finite()).sum::<f64>();
-        let (first, last) = (sum(window.get(..quarter)?), sum(window.get(window.len() - quarter..)?));
-        (first > 0.0).then_some(last / first)
+    fn give_back_gate(&self, climb: f64, scale: usize, left: f64) -> Gate {
+        let factor = (GIVE_BACK_BASE + GIVE_BACK_PER_HOUR * left / self.hours(1.0)).clamp(GIVE_BACK_LEAST, GIVE_BACK);
+        Gate::at_least(GateKind::GiveBack, climb, factor * self.subject.floors.give_back_from(scale))
     }
 }
 
-/// Hours of even growth after which it is no daily cycle, whose rise lasts about twelve.
-const HALF_DAY: f64 = 13.0;
-/// Hours after which a daily cycle has shown itself.
-const DAY_AND_MORE: f64 = 26.0;
-/// Growth by this share of the base is plain enough not to wait longer than half a day.
-const PLAIN_RISE: f64 = 0.2;
-/// What a daily cycle adds to the base of a process: half of it at least, more the more time there is to wait and see.
-const CYCLE_LEAST: f64 = 0.5;
-const CYCLE_MOST: f64 = 0.7;
-const CYCLE_BASE: f64 = 0.3;
-const CYCLE_PER_HOUR: f64 = 0.03;
-/// A process that has lived through a day has shown its cycle; what is left is a busier day, of this share of the base.
-const CYCLE_KNOWN: f64 = 0.25;
-/// Troughs that rise towards a limit less than this many hours away need less.
-const NEAR: f64 = 10.0;
-const CYCLE_OF_TROUGHS_NEAR: f64 = 0.35;
-/// How far a heap grows before its first major collection, as a share of the base, by the hours left to the limit.
-const TOOTH_BASE: f64 = 0.35;
-const TOOTH_PER_HOUR: f64 = 0.06;
-const TOOTH_LEAST: f64 = 0.45;
-const TOOTH_MOST: f64 = 0.8;
-/// A give-back of this share of the rise shows that collections do happen.
-const SEEN_TOOTH: f64 = 0.1;
 /// No trough of a row is further off the line from its first to its last, as a share of the rise.
 const TROUGH_OFF: f64 = 0.25;
 /// The largest step from one trough to the next, as a multiple of an even one; two features that are switched on make

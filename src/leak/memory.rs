@@ -22,6 +22,9 @@ pub(crate) struct Memory {
     after_collection: Option<u64>,
     /// What the process held when it had warmed up.
     settled: Option<u64>,
+    /// What it holds now, and its heap.
+    held: Option<u64>,
+    heap_used: Option<u64>,
 }
 
 /// Without a limit the process is taken to be in trouble at this multiple of what it held after warm-up, or at
@@ -43,6 +46,8 @@ impl Memory {
             last_major_gcs: None,
             after_collection: None,
             settled: None,
+            held: None,
+            heap_used: None,
         }
     }
 
@@ -55,11 +60,12 @@ impl Memory {
     pub(crate) fn observe(&mut self, sample: &Sample, limit: Option<u64>, options: &Options) -> Vec<Signal> {
         let now_ms = sample.at.steady_ms();
         self.count_traffic(sample, now_ms, options);
-        let held = held_by(sample);
+        self.held = held_by(sample);
+        self.heap_used = sample.heap_used;
         if self.settled.is_none() && self.age(now_ms) >= options.warm_up.as_secs_f64() {
-            self.settled = held;
+            self.settled = self.held;
         }
-        let room = self.room(held, sample.heap_used, limit);
+        let room = self.room(limit);
         let mut closed_signals = Vec::new();
         for signal in Signal::ALL {
             let Some((reading, collected)) = self.reading(signal, sample) else { continue };
@@ -132,14 +138,20 @@ impl Memory {
         traffic.push(now_ms, served as f32);
     }
 
-    fn room(&self, held: Option<u64>, heap_used: Option<u64>, limit: Option<u64>) -> f64 {
-        let held = held.unwrap_or(0);
-        let Some(limit) = limit else {
-            let settled = self.settled.unwrap_or(held) as f64;
-            return ((settled * ASSUMED_LIMIT).max(ASSUMED_LEAST) - held as f64).max(0.0);
-        };
+    /// How much more the process can grow: to its limit, or to a multiple of what it held after warm-up if that is
+    /// nearer, because a process several times its size is in trouble wherever its limit is.
+    fn room(&self, limit: Option<u64>) -> f64 {
+        let held = self.held.unwrap_or(0) as f64;
+        let settled = self.settled.map_or(held, |settled| settled as f64);
+        let assumed = ((settled * ASSUMED_LIMIT).max(ASSUMED_LEAST) - held).max(0.0);
+        limit.map_or(assumed, |limit| assumed.min(self.room_to(limit)))
+    }
+
+    /// How much more the process can grow before it reaches `limit`.
+    pub(crate) fn room_to(&self, limit: u64) -> f64 {
+        let held = self.held.unwrap_or(0);
         // A limit below rss is one of the heap alone.
-        let counted = if held > limit { heap_used.unwrap_or(held) } else { held };
+        let counted = if held > limit { self.heap_used.unwrap_or(held) } else { held };
         limit.saturating_sub(counted) as f64
     }
 
@@ -178,6 +190,6 @@ impl Memory {
 }
 
 /// What the process holds as its limit counts it.
-pub(crate) fn held_by(sample: &Sample) -> Option<u64> {
+fn held_by(sample: &Sample) -> Option<u64> {
     sample.rss.or(sample.heap_total).or(sample.heap_used)
 }

@@ -72,7 +72,7 @@ impl Default for Options {
         Self {
             interval: Duration::from_secs(30),
             block: Duration::from_mins(5),
-            warm_up: Duration::from_mins(8),
+            warm_up: Duration::from_mins(5),
             hold: Duration::from_hours(1),
             patience: 0.05,
             filling: Duration::from_hours(26),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::status::{CareStatus, TargetStatus, WatchStatus};
-use crate::target::TargetName;
+use crate::target::{Labels, TargetName};
 
 /// The newest status of every target. Clones share one board.
 ///
@@ -17,6 +17,13 @@ impl Board {
     /// Adds a target, or replaces what is known of it.
     pub fn put(&self, status: TargetStatus) {
         self.lock().insert(status.name.clone(), status);
+    }
+
+    /// Shows what a new configuration says of a target, and keeps what was seen and decided.
+    pub fn describe(&self, name: &TargetName, labels: Labels, url: String) {
+        if let Some(status) = self.lock().get_mut(name) {
+            (status.labels, status.url) = (labels, url);
+        }
     }
 
     /// Forgets a target that is no longer configured.

@@ -68,6 +68,12 @@ pub(super) fn write_whole(path: &Path, content: &[u8]) -> Result<(), StoreError>
     written.map_err(failed("write", path))
 }
 
+/// Free bytes that a process without privileges may use.
+pub(super) fn free_disk(dir: &Path) -> Result<u64, StoreError> {
+    let disk = rustix::fs::statvfs(dir).map_err(|error| failed("look at", dir)(error.into()))?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 /// Makes the names in a directory as durable as the files behind them.
 pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed("sync", dir))

@@ -300,6 +300,19 @@ mod tests {
     }
 
     #[test]
+    fn a_target_that_is_watched_no_more_is_forgotten_in_the_end() {
+        let store = Store::open_in_memory().unwrap();
+        append_to(&store, 0..30);
+        let prune_at = |poll| store.transaction(at(poll), |writer| writer.prune(&Keep::default())).unwrap();
+        prune_at(5_760 + 20);
+        assert_eq!(all_of(&store), samples(0..30), "48 hours of its last sample are not over");
+        prune_at(5_760 + 30);
+        assert_eq!(all_of(&store).len(), 2, "floors of its fifteen minutes");
+        prune_at(31 * 24 * 120);
+        assert_eq!(count_blocks(&store), 0);
+    }
+
+    #[test]
     fn floors_do_not_reach_over_a_restart() {
         let mut restarted = samples(0..20);
         for sample in &mut restarted[10..] {

@@ -8,6 +8,7 @@ mod partial;
 mod sweep;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use crate::leak::event::PairPart;
 use crate::retention::Item;
 use crate::store::StoreError;
 use crate::store::files::{self, failed};
-use crate::store::sidecar::Sidecar;
+use crate::store::sidecar::{self, Sidecar};
 use crate::target::TargetName;
 
 pub use partial::PartialFile;
@@ -76,6 +77,12 @@ impl SnapshotDir {
         Ok(Self { root: root.into() })
     }
 
+    /// Opens the directory of a daemon that has run: for commands, which must not create it as another user.
+    pub fn attach(root: &Path) -> Result<Self, StoreError> {
+        fs::metadata(root).map_err(failed("open", root))?;
+        Self::open(root)
+    }
+
     /// Begins a snapshot: creates its partial file, mode 0600, in its final directory.
     pub fn begin(&self, target: &TargetName, part: PairPart, at: Timestamp) -> Result<PartialFile, StoreError> {
         PartialFile::begin(&self.root, target, part, at)
@@ -102,8 +109,7 @@ impl SnapshotDir {
 
     /// Free bytes that a process without privileges may use.
     pub fn free_disk(&self) -> Result<u64, StoreError> {
-        let disk = rustix::fs::statvfs(&self.root).map_err(|error| failed("look at", &self.root)(error.into()))?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+        files::free_disk(&self.root)
     }
 
     /// Deletes a snapshot with all that belongs to it. What is gone already is fine.
@@ -212,6 +218,12 @@ fn read(dir: &Path, stem: &str) -> Result<Stored, String> {
     sidecar.take(LARGEST_SIDECAR).read_to_string(&mut text).map_err(|error| error.to_string())?;
     let sidecar: Sidecar =
         serde_json::from_str(&text).map_err(|error| format!("its sidecar does not parse: {error}"))?;
+    if sidecar.schema > sidecar::SCHEMA {
+        return Err(format!("its sidecar has schema {}, this heapwatch knows {}", sidecar.schema, sidecar::SCHEMA));
+    }
+    if dir.file_name().and_then(OsStr::to_str) != Some(sidecar.target.as_str()) {
+        return Err(format!("its sidecar says it is of target {}", sidecar.target));
+    }
     let size_of = |suffix: &str| fs::metadata(file(suffix)).map_or(0, |found| found.len());
     let bytes = size_of(SNAPSHOT);
     if bytes != sidecar.bytes {

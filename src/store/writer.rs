@@ -61,7 +61,9 @@ impl<'c> Writer<'c> {
 
     /// Remembers `body` under `key` for a target, in place of what was there.
     pub fn put_state(&self, target: &TargetName, key: &str, body: &[u8]) -> Result<(), StoreError> {
-        self.run("INSERT OR REPLACE INTO state VALUES (?1, ?2, ?3)", params![target.as_str(), key, body])
+        // In place: a row that is written every few minutes would else wander through the file.
+        let sql = "INSERT INTO state VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET body = excluded.body";
+        self.run(sql, params![target.as_str(), key, body])
     }
 
     /// Writes an episode, new or changed.

@@ -76,7 +76,10 @@ pub(super) async fn picture(State(site): State<Site>, Path(name): Path<String>) 
     let asked = ask(&site, &name, |target, reply| Request::Picture { target, reply }).await;
     match asked {
         Ok(Some(picture)) => Json(picture).into_response(),
-        Ok(None) => problem(StatusCode::SERVICE_UNAVAILABLE, "the target has no watcher now").into_response(),
+        Ok(None) => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "the target keeps its watcher busy; ask again in a moment")
+                .into_response()
+        }
         Err(refusal) => refusal.into_response(),
     }
 }

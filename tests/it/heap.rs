@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cli;
 mod culprits;
 mod oracle;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,7 +34,11 @@ fn say_skipped() {
 }
 
 fn node(script: &str, arguments: &[&str]) -> Vec<u8> {
-    let output = Command::new("node").arg(repository(script)).args(arguments).output().unwrap();
+    run("node".as_ref(), script, arguments)
+}
+
+fn run(program: &OsStr, script: &str, arguments: &[&str]) -> Vec<u8> {
+    let output = Command::new(program).arg(repository(script)).args(arguments).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "node {script} {arguments:?}: {}\n{stderr}", output.status);
     output.stdout
@@ -46,7 +52,9 @@ struct Pair {
 impl Pair {
     fn make(case: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        node("tests/services/heap-cases/make.js", &[case, directory.path().to_str().unwrap()]);
+        // Another Node than the installed one, to test the files of other majors.
+        let program = std::env::var_os("HEAPWATCH_TEST_NODE").unwrap_or_else(|| "node".into());
+        run(&program, "tests/services/heap-cases/make.js", &[case, directory.path().to_str().unwrap()]);
         Self { directory }
     }
 

@@ -93,7 +93,6 @@ impl Lane {
             return Vec::new();
         };
         let before = self.standing.take();
-        let opened_with = receipt.opened_with.or_else(|| before.as_ref().and_then(opened_with));
         let resend = receipt.resend_after.is_some();
         let stands = match entry.alert.status() {
             // What merely happens on the way does not end the re-sending of the incident's state.
@@ -108,7 +107,7 @@ impl Lane {
         let mut write: Vec<Entry> = before.map(delivered).into_iter().collect();
         if stands {
             let next_attempt = now.plus(receipt.resend_after.unwrap_or_default());
-            let state = EntryState::Standing { resend, opened_with };
+            let state = EntryState::Standing { resend, opened_with: receipt.opened_with };
             let entry = Entry { attempts: 0, next_attempt, last_error: None, ..entry.into_state(state) };
             write.push(entry.clone());
             self.standing = Some(entry);

@@ -11,9 +11,6 @@ use crate::clock::Timestamp;
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// A channel that failed this many times in a row was down, and its recovery lets everything go at once.
 const OUTAGE: u32 = 2;
-/// A channel that answers 401, 403, 404 or a redirect for this many of its longest waits is broken: with the usual 10
-/// minutes, deployments are over sooner.
-const WAITS_UNTIL_BROKEN: u32 = 2;
 
 /// The condition of one channel.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +94,7 @@ impl Pace {
             Disposition::ChannelBroken => false,
             Disposition::ChannelRefuses => {
                 let since = *self.refuses_since.get_or_insert(now);
-                if now.since(since) < options.longest_retry.saturating_mul(WAITS_UNTIL_BROKEN) {
+                if now.since(since) < options.broken_after {
                     return None;
                 }
                 true

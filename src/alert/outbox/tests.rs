@@ -232,7 +232,7 @@ fn refusals_break_a_channel_only_when_they_go_on_and_a_success_mends_it() {
     push(&mut outbox, trigger(), NOW);
     let (now, news) = outage(&mut outbox, Disposition::ChannelRefuses, after(7_200));
     assert_eq!(news.len(), 1, "told once: {news:?}");
-    assert!(news[0].1.since(NOW) >= Duration::from_mins(20));
+    assert!(news[0].1.since(NOW) >= Duration::from_mins(15));
     assert_eq!(outbox.broken(), Some("down"));
     let (_, settled) = answer(&mut outbox, now, Outcome::Taken(Receipt::default()));
     assert_eq!(settled.health, Some(Health::Mended));
@@ -259,6 +259,26 @@ fn alertmanager_is_told_again_until_the_incident_is_over() {
     );
     assert_eq!(take(&mut outbox, after(130)), "hw_leak_resolved");
     assert_eq!(outbox.next(after(9_999)), Next::Idle);
+}
+
+#[test]
+fn what_happens_on_the_way_does_not_end_the_telling_again() {
+    let mut outbox = outbox();
+    let standing = Outcome::Taken(Receipt { resend_after: Some(Duration::from_mins(1)), ..Receipt::default() });
+    push(&mut outbox, trigger(), NOW);
+    answer(&mut outbox, NOW, standing);
+    push(&mut outbox, alert(News::AnalysisFailed { why: "damaged".to_owned() }), after(1));
+    assert_eq!(take(&mut outbox, after(1)), "hw_analysis_failed");
+    assert_eq!(outbox.next(after(1)), Next::Wait(after(60)));
+}
+
+#[test]
+fn a_resolve_takes_nothing_back_from_a_receiver_that_knows_of_the_incident() {
+    let mut outbox = outbox();
+    push(&mut outbox, trigger(), NOW);
+    take(&mut outbox, NOW);
+    push(&mut outbox, Alert { id: "hw_again".to_owned(), ..trigger() }, after(1));
+    assert_eq!(push(&mut outbox, resolve(), after(2)), [("hw_leak_resolved".to_owned(), "waiting")]);
 }
 
 #[test]

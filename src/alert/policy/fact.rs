@@ -34,7 +34,12 @@ pub enum Fact {
         down: Duration,
     },
     /// A snapshot is stored.
-    Stored(StoredSnapshot),
+    Stored {
+        /// When its last byte was on disk.
+        at: Timestamp,
+        /// The snapshot.
+        snapshot: StoredSnapshot,
+    },
     /// The gate refused a capture.
     Skipped {
         /// When.

@@ -45,7 +45,7 @@ fn skipped(at: Timestamp, part: PairPart) -> Fact {
 }
 
 fn stored(at: Timestamp, part: PairPart) -> Fact {
-    Fact::Stored(StoredSnapshot { at, ..snapshot(part) })
+    Fact::Stored { at, snapshot: snapshot(part) }
 }
 
 fn restarted(at: Timestamp) -> Fact {

@@ -77,7 +77,9 @@ fn time_to_limit(growth: &Growth) -> Option<Duration> {
 
 fn culprit(culprit: &Culprit) -> String {
     let held_by = line(&culprit.held_by, FRAGMENT);
-    format!("Blamed: {} Held by {held_by}.", sentence(&line(&culprit.headline, 2 * FRAGMENT)))
+    let blamed = format!("Blamed: {}", sentence(&line(&culprit.headline, 2 * FRAGMENT)));
+    // A headline names the holder where there was room for it.
+    if blamed.contains(&held_by) { blamed } else { format!("{blamed} Held by {held_by}.") }
 }
 
 pub(super) fn next_steps(leak: &Leak, target: &TargetName) -> Vec<String> {

@@ -69,7 +69,9 @@ impl Dispatcher {
         let learned = LearnedCost::measured(settling.heap_used, settling.rss_before, settling.rss_peak, now);
         if let Some(cost) = learned {
             info!(target.name = %name, factor = cost.factor, "a snapshot of {name} costs {:.1} bytes for each byte of heap", cost.factor);
-            care.memory.learned = Some(cost);
+            // A later capture finds memory that the first one has left behind and looks cheaper than it was.
+            let dearest = care.memory.learned.is_none_or(|known| known.factor < cost.factor);
+            care.memory.learned = if dearest { Some(cost) } else { care.memory.learned };
         }
         care.settling = None;
         batch.touched.insert(name.clone());

@@ -164,12 +164,19 @@ impl Dispatcher {
             batch.writes.push(attempt(&name, finished.part, finished.began, outcome));
         }
         match finished.outcome {
-            Ok(snapshot) => self.on_stored(&name, running, &snapshot, batch),
+            Ok(snapshot) => self.on_stored(&name, running, &snapshot, finished.ended, batch),
             Err(failure) => self.on_capture_failed(&name, running, &failure, finished.ended, batch),
         }
     }
 
-    fn on_stored(&mut self, name: &TargetName, running: Running, snapshot: &Stored, batch: &mut Batch) {
+    fn on_stored(
+        &mut self,
+        name: &TargetName,
+        running: Running,
+        snapshot: &Stored,
+        ended: Timestamp,
+        batch: &mut Batch,
+    ) {
         let polls_before = self.tools.board.get(name).map_or(0, |status| status.watch.polls);
         let Some(care) = self.cares.get_mut(name) else { return };
         let memory = &mut care.memory;
@@ -204,7 +211,7 @@ impl Dispatcher {
             sha256: sidecar.sha256.clone(),
             seconds: sidecar.seconds,
         };
-        self.say(name, Fact::Stored(snapshot), batch);
+        self.say(name, Fact::Stored { at: ended, snapshot }, batch);
         self.keep_house();
     }
 

@@ -61,6 +61,9 @@ pub(super) struct Memory {
     pub(super) culprit: Option<String>,
     /// Likely kills of the last 7 days, as the last restart reported them.
     pub(super) kills_this_week: u32,
+    /// When the polls began to fail that it was called down for; it is down still.
+    #[serde(default)]
+    pub(super) down_since: Option<Timestamp>,
 }
 
 /// Two snapshots of one life.
@@ -145,6 +148,7 @@ impl Memory {
             to_analyse: None,
             culprit: None,
             kills_this_week: 0,
+            down_since: None,
         }
     }
 

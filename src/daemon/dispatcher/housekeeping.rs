@@ -6,8 +6,7 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::Dispatcher;
-use crate::retention::{self, Item};
-use crate::store::snapshots::Stored;
+use crate::retention;
 
 impl Dispatcher {
     /// Deletes what retention chooses, off the async threads.
@@ -22,7 +21,7 @@ impl Dispatcher {
                 Ok(inventory) => inventory,
                 Err(problem) => return warn!(error = %problem, "cannot list the snapshots"),
             };
-            let items: Vec<Item> = inventory.iter().map(|stored| item(stored, &open)).collect();
+            let items: Vec<_> = inventory.iter().map(|stored| stored.item(&open)).collect();
             for deletion in retention::plan(&policy, &items, directory.free_disk().ok(), now) {
                 match directory.delete(&deletion.name) {
                     Ok(()) => {
@@ -33,19 +32,5 @@ impl Dispatcher {
                 }
             }
         });
-    }
-}
-
-fn item(stored: &Stored, open: &BTreeSet<String>) -> Item {
-    let sidecar = &stored.sidecar;
-    Item {
-        name: stored.name.clone(),
-        target: sidecar.target.clone(),
-        at: sidecar.at,
-        bytes: stored.disk_bytes,
-        pair: sidecar.pair.clone(),
-        episode: sidecar.episode.clone(),
-        episode_open: sidecar.episode.as_ref().is_some_and(|episode| open.contains(episode)),
-        pinned: stored.pinned,
     }
 }

@@ -21,11 +21,17 @@ impl Dispatcher {
                 self.on_changes(name, changes, batch).await;
             }
             WatchNews::Checkpoint { state, samples } => Self::keep_watch_state(name, &state, samples, batch),
-            WatchNews::Down { at, why, failed_polls } => {
+            WatchNews::Down { at, since, why, failed_polls } => {
                 self.disarm_if_in_doubt(name, at, batch);
+                let Some(care) = self.cares.get_mut(name) else { return };
+                care.memory.down_since.get_or_insert(since);
                 self.say(name, Fact::Down { at, why, failed_polls }, batch);
             }
-            WatchNews::Up { at, since } => self.say(name, Fact::Up { at, down: at.since(since) }, batch),
+            WatchNews::Up { at, since } => {
+                let Some(care) = self.cares.get_mut(name) else { return };
+                let since = care.memory.down_since.take().unwrap_or(since);
+                self.say(name, Fact::Up { at, down: at.since(since) }, batch);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a person asks for through the API.
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 use tracing::info;
 
@@ -21,8 +22,8 @@ impl Dispatcher {
             }
             Request::Rearm { target, reply } => drop(reply.send(self.rearm(&target, batch))),
             // A reload changes watchers and channels, which are the assembly's to start and stop.
-            Request::Reload { reply } => self.tools.reloads.send(reply).await.unwrap_or_default(),
-            Request::Picture { target, reply } => self.picture(&target, reply).await,
+            Request::Reload { reply } => self.reload(reply),
+            Request::Picture { target, reply } => self.picture(&target, reply),
         }
     }
 
@@ -54,10 +55,22 @@ impl Dispatcher {
         was_disarmed
     }
 
-    async fn picture(&self, name: &TargetName, reply: oneshot::Sender<Option<Picture>>) {
-        if let Some(care) = self.cares.get(name) {
+    /// Never waits: the assembly may itself be waiting for the dispatcher to take in a new configuration.
+    fn reload(&self, reply: oneshot::Sender<Result<(), String>>) {
+        if let Err(TrySendError::Full(reply)) = self.tools.reloads.try_send(reply) {
+            reply.send(Err("too many reloads are waiting already".to_owned())).ok();
+        }
+    }
+
+    /// Never waits: a watcher serves commands between its polls, and a target that hangs would hold up the decisions
+    /// on all others. Half of the queue is left to what must not be lost.
+    fn picture(&self, name: &TargetName, reply: oneshot::Sender<Option<Picture>>) {
+        let Some(care) = self.cares.get(name) else { return };
+        if care.commands.capacity() > care.commands.max_capacity() / 2 {
             // A watcher that is gone drops the reply, which tells the asker.
-            care.commands.send(Command::Picture(reply)).await.ok();
+            care.commands.try_send(Command::Picture(reply)).ok();
+        } else {
+            reply.send(None).ok();
         }
     }
 }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::attribution::Group;
-use super::headline::headline;
+use super::headline::rewrite_headline;
 use super::members::{Members, kind_of};
 use crate::heap::graph::{Edge, EdgeKind, Graph, Node, NodeKind, ScriptPosition};
 use crate::heap::pair::Pair;
@@ -56,7 +56,6 @@ impl<'a> Describer<'a> {
         let container = way.steps.len().saturating_sub(usize::from(members.count > 0));
         let held_way = Way { steps: self.shown(&way, container), ..way.clone() };
         let (function, position) = self.maker(group);
-        let is_closure = self.graph().kind(members.sample) == NodeKind::Closure && members.count > 0;
         let mut culprit = Culprit {
             class: self.pair.classes.get(members.class).name.clone(),
             function,
@@ -71,7 +70,7 @@ impl<'a> Describer<'a> {
             ..Culprit::default()
         };
         culprit.caution = caution(group, &culprit);
-        culprit.headline = headline(&culprit, is_closure);
+        rewrite_headline(&mut culprit);
         culprit
     }
 

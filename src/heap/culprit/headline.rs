@@ -14,8 +14,14 @@ pub(crate) fn nothing_found(heap: &HeapGrowth) -> String {
     format!("no culprit: the heap {change}, and no container gained objects that pile up")
 }
 
+/// Tells a culprit in one line:
 /// `+1,000 closures, retained +1.2 MiB (80 % of the heap's growth): anonymous function at logging.js:4:9, held by ...`
-pub(super) fn headline(culprit: &Culprit, is_closure: bool) -> String {
+pub(crate) fn rewrite_headline(culprit: &mut Culprit) {
+    culprit.headline = headline(culprit);
+}
+
+fn headline(culprit: &Culprit) -> String {
+    let is_closure = culprit.class == "Function" && culprit.count_delta > 0;
     let retained = signed(culprit.retained_delta);
     let percent = culprit.share_of_growth * 100.0;
     let what = match culprit.count_delta {

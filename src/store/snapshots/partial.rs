@@ -21,7 +21,6 @@ pub struct PartialFile {
     name: String,
     /// Holds a lock, by which a sweep tells a live file from a leftover.
     file: File,
-    finished: bool,
 }
 
 impl PartialFile {
@@ -41,7 +40,7 @@ impl PartialFile {
             match files::create_new(&path) {
                 Ok(file) => {
                     let name = format!("{target}/{stem}");
-                    let partial = Self { dir, stem, name, file, finished: false };
+                    let partial = Self { dir, stem, name, file };
                     partial.file.try_lock().map_err(|error| failed("lock", &path)(error.into()))?;
                     return Ok(partial);
                 }
@@ -63,7 +62,7 @@ impl PartialFile {
     }
 
     /// Syncs the snapshot, writes its sidecar and gives it its final name. Where any of it fails, nothing stays.
-    pub fn finish(mut self, sidecar: &Sidecar) -> Result<Stored, StoreError> {
+    pub fn finish(self, sidecar: &Sidecar) -> Result<Stored, StoreError> {
         let stored = self.publish(sidecar);
         if stored.is_err() {
             for kind in [SNAPSHOT, SIDECAR] {
@@ -71,7 +70,6 @@ impl PartialFile {
                 files::remove(&self.dir.join(format!("{}.{kind}", self.stem))).ok();
             }
         }
-        self.finished = stored.is_ok();
         stored
     }
 
@@ -81,6 +79,7 @@ impl PartialFile {
         let facts = serde_json::to_vec_pretty(sidecar)
             .map_err(|_| StoreError::Unreadable { what: format!("sidecar of {}", self.name) })?;
         files::write_whole(&self.dir.join(format!("{}.{SIDECAR}", self.stem)), &facts)?;
+        files::sync_dir(&self.dir)?;
         let snapshot = self.dir.join(format!("{}.{SNAPSHOT}", self.stem));
         fs::rename(&partial, &snapshot).map_err(failed("rename", &partial))?;
         files::sync_dir(&self.dir)?;
@@ -91,10 +90,8 @@ impl PartialFile {
 
 impl Drop for PartialFile {
     fn drop(&mut self) {
-        if !self.finished {
-            // Whatever cannot be removed on a failing disk, the sweep at the next start takes.
-            files::remove(&partial_path(&self.dir, &self.stem)).ok();
-        }
+        // Finished, there is none. Whatever cannot be removed on a failing disk, the sweep at the next start takes.
+        files::remove(&partial_path(&self.dir, &self.stem)).ok();
     }
 }
 

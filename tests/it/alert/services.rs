@@ -14,7 +14,7 @@ use heapwatch::daemon::clock::Clock;
 use heapwatch::http::ClientOptions;
 
 use super::story::{self, NOW, NOW_SECONDS, ROUTING_KEY, SECRET, after, delivery, one, sender, webhook};
-use crate::support::receiver::{Answer, Receiver, services};
+use crate::support::receiver::{Answer, Received, Receiver, services};
 
 /// Sends every alert of the story, the later ones as if the clock had been set back; each must be taken.
 async fn send_story(sender: &Sender) {
@@ -36,10 +36,10 @@ fn pagerduty(receiver: &Receiver, routing_key: &str) -> ChannelKind {
 async fn a_webhook_verifies_and_has_what_the_standard_demands() {
     let receiver = Receiver::start(services::standard_webhook(key(), NOW_SECONDS)).await;
     send_story(&sender(webhook(receiver.url("/hook")))).await;
-    let received = receiver.received();
-    assert_eq!(received.len(), story::story("checkout-api").len());
-    assert_eq!(received[0].header("content-type"), Some("application/json"));
-    assert!(received[0].header("user-agent").is_some_and(|agent| agent.starts_with("heapwatch/")));
+    let requests = receiver.received();
+    assert_eq!(requests.len(), story::story("checkout-api").len());
+    assert_eq!(requests[0].header("content-type"), Some("application/json"));
+    assert!(requests[0].header("user-agent").is_some_and(|agent| agent.starts_with("heapwatch/")));
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn a_cloud_event_and_a_template_go_out_as_what_they_are() {
 async fn pagerduty_takes_every_event_and_one_key_leads_from_trigger_to_resolve() {
     let receiver = Receiver::start(services::pagerduty).await;
     send_story(&sender(pagerduty(&receiver, ROUTING_KEY))).await;
-    let events: Vec<_> = receiver.received().iter().map(|request| request.json()).collect();
+    let events: Vec<_> = receiver.received().iter().map(Received::json).collect();
     let triggers_and_resolves = |action: &str| {
         let chosen = events.iter().filter(|event| event["event_action"] == action);
         chosen.map(|event| event["dedup_key"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -151,10 +151,10 @@ async fn a_test_alert_goes_the_way_of_real_ones() {
     let trials = try_channel(&sender(webhook(receiver.url("/hook"))), Options::default(), clock).await;
     let statuses: Vec<Status> = trials.iter().map(|trial| trial.alert.status()).collect();
     assert_eq!(statuses, [Status::Firing, Status::Resolved]);
-    for (trial, received) in trials.iter().zip(receiver.taken()) {
-        assert_eq!(trial.bodies, [String::from_utf8(received.body.clone()).unwrap()], "shown as sent");
-        assert_eq!(received.json()["type"], "channel.test");
-        assert_eq!(received.json()["data"]["incident"], trial.alert.incident());
+    for (trial, request) in trials.iter().zip(receiver.taken()) {
+        assert_eq!(trial.bodies, [String::from_utf8(request.body.clone()).unwrap()], "shown as sent");
+        assert_eq!(request.json()["type"], "channel.test");
+        assert_eq!(request.json()["data"]["incident"], trial.alert.incident());
     }
     assert_eq!(receiver.taken().len(), 2);
 }

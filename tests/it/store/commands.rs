@@ -90,6 +90,16 @@ fn a_pinned_snapshot_outlives_gc() {
 }
 
 #[test]
+fn commands_create_no_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("snapshots");
+    assert!(snapshots::run(&SnapshotsArgs::default(), &root, &mut Vec::new()).is_err());
+    let directories = Directories { snapshots: &root, state: dir.path() };
+    assert!(gc::run(&GcArgs::default(), directories, &Policy::default(), at(0), &mut Vec::new()).is_err());
+    assert!(!root.exists());
+}
+
+#[test]
 fn snapshots_are_listed_with_their_facts() {
     let dir = tempfile::tempdir().unwrap();
     old_pairs(dir.path());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -37,36 +38,42 @@ fn whatever_was_confirmed_survives_a_kill_at_any_instant() {
     let dir = tempfile::tempdir().unwrap();
     let mut all = Said::default();
     for kill in 0..kills {
-        let said = killed_after(dir.path(), Duration::from_micros(random.u64(0..60_000)));
+        let said = killed_after(dir.path(), random.usize(0..12), Duration::from_micros(random.u64(0..10_000)));
         all.committed = all.committed.max(said.committed);
         all.stored.extend(said.stored);
         all.deleting.extend(said.deleting);
         all.committed = verify_database(&dir.path().join("state"), all.committed, kill);
         verify_snapshots(&dir.path().join("snapshots"), &all, kill);
     }
-    assert!(all.committed > kills, "the children hardly came to write: {all:?}");
+    let deeds = (all.committed, all.stored.len() as u64, all.deleting.len() as u64);
+    assert!(deeds.0 > kills && deeds.1 > kills / 4 && deeds.2 > 0, "the children hardly came to write: {deeds:?}");
 }
 
-/// Lets a child write for a while after its first word, kills it, and gives what it said.
-fn killed_after(dir: &Path, while_writing: Duration) -> Said {
+/// Lets a child say some words and then kills it in the middle of whatever it does next. Gives all that it said.
+fn killed_after(dir: &Path, words: usize, and: Duration) -> Said {
     let mut command = child::test_alone("store::crash::writes_until_it_is_killed", "exec \"$@\"");
     let mut child = command.env("CRASH_DIR", dir).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let ready = lines.by_ref().map(|line| line.unwrap()).find(|line| line.contains("ready"));
-    assert!(ready.is_some(), "the child came up");
-    std::thread::sleep(while_writing);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(|line| line.unwrap());
+    assert!(lines.any(|line| line.contains("ready")), "the child came up");
     let mut said = Said::default();
-    for line in lines.map(|line| line.unwrap()) {
+    lines.by_ref().take(words).for_each(|line| said.hear(&line));
+    std::thread::sleep(and);
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.signal(), Some(9), "the child did not end by itself");
+    lines.for_each(|line| said.hear(&line));
+    said
+}
+
+impl Said {
+    fn hear(&mut self, line: &str) {
         match line.split_once(' ') {
-            Some(("committed", number)) => said.committed = number.parse().unwrap_or(said.committed),
-            Some(("stored", name)) => drop(said.stored.insert(name.to_owned())),
-            Some(("deleting", name)) => drop(said.deleting.insert(name.to_owned())),
+            Some(("committed", number)) => self.committed = number.parse().unwrap(),
+            Some(("stored", name)) => drop(self.stored.insert(name.to_owned())),
+            Some(("deleting", name)) => drop(self.deleting.insert(name.to_owned())),
             _ => {}
         }
     }
-    said
 }
 
 /// Everything up to a number no lower than the confirmed one is there, in each table, and the lock is free.

@@ -61,6 +61,19 @@ fn a_second_daemon_is_refused_by_name() {
 }
 
 #[test]
+fn a_daemon_and_a_command_write_at_the_same_time() {
+    const EACH: u64 = 50;
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = open(dir.path());
+    let command = Store::attach(dir.path()).unwrap();
+    std::thread::scope(|threads| {
+        threads.spawn(|| (1..=EACH).for_each(|seconds| remember(&command, seconds).unwrap()));
+        (EACH + 1..=2 * EACH).for_each(|seconds| remember(&daemon, seconds).unwrap());
+    });
+    assert_eq!(remembered(&daemon), (1..=2 * EACH).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_command_does_not_make_a_database() {
     let dir = tempfile::tempdir().unwrap();
     assert!(matches!(Store::attach(dir.path()), Err(StoreError::Io { .. })));
@@ -85,7 +98,7 @@ fn a_torn_wal_loses_the_last_transactions_and_nothing_before() {
     }
     let wal = fs::read(dir.path().join("heapwatch.db-wal")).unwrap();
     let mut most = 0;
-    for length in (0..=wal.len()).step_by(1_111).chain([wal.len()]) {
+    for length in (0..=wal.len()).step_by(wal.len() / 50 + 7).chain([wal.len()]) {
         let copy = crash_copy(dir.path());
         fs::write(copy.path().join("heapwatch.db-wal"), &wal[..length]).unwrap();
         let (survivor, notes) = Store::open(copy.path(), at(100)).unwrap();
@@ -291,6 +304,37 @@ fn on_a_disk_of_3_mib() {
     let (store, notes) = Store::open(&disk.join("state"), at(0)).unwrap();
     assert_eq!(notes, []);
     assert_eq!(remembered(&store), (1..written + 50).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_daemon_comes_up_on_a_full_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(wrapper) = child::on_small_disk(dir.path(), "80m") else {
+        eprintln!("not tested: this user may not mount a small file system");
+        return;
+    };
+    let mut command = child::test_alone("store::database::started_on_a_full_disk", &wrapper);
+    command.env("SMALL_DISK", dir.path());
+    child::must_pass(command);
+}
+
+#[test]
+#[ignore = "runs alone, from a_daemon_comes_up_on_a_full_disk"]
+fn started_on_a_full_disk() {
+    let disk = PathBuf::from(std::env::var("SMALL_DISK").unwrap());
+    let state = disk.join("state");
+    remember(&open(&state), 1).unwrap();
+    let ballast = disk.join("ballast");
+    fs::write(&ballast, vec![0; 80 << 20]).unwrap_err();
+    let store = open(&state);
+    assert_eq!((remembered(&store), store.last_alive()), (vec![1], Some(at(1))));
+    remember(&store, 2).unwrap();
+    drop(store);
+    fs::remove_file(&ballast).unwrap();
+    let store = open(&state);
+    remember(&store, 3).unwrap();
+    assert_eq!(remembered(&store), [1, 2, 3]);
+    assert!(state.join("heapwatch.reserve").exists(), "put by again for the next time");
 }
 
 #[test]

@@ -130,6 +130,23 @@ fn a_truncated_snapshot_is_reported_and_not_offered() {
 }
 
 #[test]
+fn files_that_were_moved_or_are_newer_are_reported_and_not_offered() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshots = SnapshotDir::open(dir.path()).unwrap();
+    let stored = store_snapshot(&snapshots, PairPart::First, 0);
+    fs::rename(dir.path().join("api"), dir.path().join("web")).unwrap();
+    let path = dir.path().join("web/20251009T085320Z_first.heapsnapshot");
+    let left_alone = |why: &str| [Swept::LeftAlone { path: path.clone(), why: why.to_owned() }];
+    assert_eq!(snapshots.sweep().unwrap(), left_alone("its sidecar says it is of target api"));
+    let sidecar = path.with_extension("json");
+    let newer = fs::read_to_string(&sidecar).unwrap().replace("\"schema\": 1", "\"schema\": 99");
+    fs::write(&sidecar, newer).unwrap();
+    assert_eq!(snapshots.sweep().unwrap(), left_alone("its sidecar has schema 99, this heapwatch knows 1"));
+    assert_eq!(snapshots.inventory().unwrap(), []);
+    assert!(path.exists() && snapshots.delete(&stored.name).is_err());
+}
+
+#[test]
 fn deleting_takes_all_files_of_a_snapshot_and_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let snapshots = SnapshotDir::open(dir.path()).unwrap();

@@ -84,8 +84,8 @@ async fn a_reload_takes_a_good_file_whole_and_a_bad_one_not_at_all() {
     let loaded = daemon.metric(LOADED).await;
 
     daemon.home.configure(&tables(&receiver, &format!("{stays}{comes}interval = \"0s\"\n")));
-    let refusal: Value = serde_json::from_str(&daemon.post("/-/reload").await).unwrap();
-    assert!(refusal["error"].as_str().unwrap().contains("targets.comes.interval"), "{refusal}");
+    let refusal = daemon.reload().await.unwrap_err();
+    assert!(refusal.contains("targets.comes.interval"), "{refusal}");
     assert_eq!(daemon.metric(SUCCESSFUL).await, Some(0.0));
     daemon.signal(Signal::HUP);
     let before = daemon.target("stays").await;

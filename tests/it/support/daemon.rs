@@ -97,11 +97,13 @@ impl Daemon {
         String::from_utf8(body.into()).ok()
     }
 
-    /// The answer to a request that something be done, whatever its status.
-    pub(crate) async fn post(&self, path: &str) -> String {
-        let request = self.client.post(format!("http://localhost{path}")).header("content-type", "application/json");
-        let body = http::read_capped(request.send().await.unwrap(), 10 << 20).await.unwrap();
-        String::from_utf8(body.into()).unwrap()
+    /// Asks for a reload of the configuration as written; where it is refused, says why.
+    pub(crate) async fn reload(&self) -> Result<(), String> {
+        let request = self.client.post("http://localhost/-/reload").header("content-type", "application/json");
+        let response = request.send().await.unwrap();
+        let is_accepted = response.status().is_success();
+        let body: Value = serde_json::from_slice(&http::read_capped(response, 1 << 20).await.unwrap()).unwrap();
+        if is_accepted { Ok(()) } else { Err(body["error"].as_str().unwrap().to_owned()) }
     }
 
     /// The status of a target; `null` where there is none of this name.

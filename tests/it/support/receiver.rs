@@ -37,8 +37,10 @@ pub(crate) enum Answer {
     Hang,
     /// Reads the request and cuts the connection.
     Cut,
-    /// Says 200 and sends a body that never ends, a byte in each pause.
-    Drip,
+    /// Says 200 and sends a body that never ends, some bytes after each pause.
+    Endless {
+        pause: Duration,
+    },
 }
 
 type Judge = Box<dyn Fn(&Received) -> Answer + Send + Sync>;
@@ -143,7 +145,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         let answer = scripted.unwrap_or_else(|| (shared.judge)(&request));
         request.answered = match &answer {
             Answer::Reply { status, .. } => Some(*status),
-            Answer::Drip => Some(200),
+            Answer::Endless { .. } => Some(200),
             Answer::Hang | Answer::Cut => None,
         };
         shared.received.lock().unwrap().push(request);
@@ -157,20 +159,19 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 async fn reply(stream: &mut TcpStream, answer: Answer) -> bool {
     match answer {
         Answer::Reply { status, headers, body } => {
-            let mut head = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {}\r\n", body.len());
-            for (name, value) in headers {
-                head.push_str(&format!("{name}: {value}\r\n"));
-            }
-            stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.is_ok()
+            let length = body.len();
+            let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let head = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {length}\r\n{}\r\n", headers.concat());
+            stream.write_all(format!("{head}{body}").as_bytes()).await.is_ok()
         }
         Answer::Hang => std::future::pending().await,
         Answer::Cut => false,
-        Answer::Drip => {
-            let head = b"HTTP/1.1 200 Scripted\r\ncontent-length: 1000000\r\n\r\n";
+        Answer::Endless { pause } => {
+            let head = b"HTTP/1.1 200 Scripted\r\ncontent-length: 1000000000000\r\n\r\n";
             let mut alive = stream.write_all(head).await.is_ok();
             while alive {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                alive = stream.write_all(b".").await.is_ok();
+                tokio::time::sleep(pause).await;
+                alive = stream.write_all(&[b'.'; 512]).await.is_ok();
             }
             false
         }

@@ -54,10 +54,7 @@ fn is_time(text: &str) -> bool {
 }
 
 fn judge(complaints: &Complaints, fine: Answer) -> Answer {
-    match complaints.0.is_empty() {
-        true => fine,
-        false => Answer::text(400, complaints.0.join("; ")),
-    }
+    if complaints.0.is_empty() { fine } else { Answer::text(400, complaints.0.join("; ")) }
 }
 
 /// `PagerDuty` Events API v2.
