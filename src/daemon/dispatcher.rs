@@ -87,8 +87,9 @@ pub(super) enum Order {
     Release(TargetName),
     /// Go by these rules and channels from now on.
     Govern { rules: Box<Rules>, channels: Vec<Channel> },
-    /// The configuration is in force as a whole: every open episode is known, so retention may choose.
-    Settled,
+    /// The configuration is in force as a whole: every open episode is known, so retention may choose. Says so when
+    /// every order before this one is carried out.
+    Settled(oneshot::Sender<()>),
 }
 
 /// The loop and its state.
@@ -162,6 +163,8 @@ impl Dispatcher {
                 biased;
                 () = stop.cancelled() => break,
                 Some(order) = orders.recv() => self.on_order(order).await,
+                // Before the events: where each of them takes long (a slow disk, many targets), captures that are due,
+                // retries and the watchdog would wait for a pause that never comes. A tick comes once a period.
                 _ = ticks.tick() => self.on_tick().await,
                 Some(event) = events.recv() => self.on_event(event).await,
             }
@@ -183,9 +186,11 @@ impl Dispatcher {
                 self.rules = *rules;
                 self.open_lanes(channels).await;
             }
-            Order::Settled => {
+            Order::Settled(done) => {
                 self.settled = true;
                 self.keep_house();
+                // The supervisor waits for it, unless the daemon is going down.
+                done.send(()).ok();
             }
         }
     }
@@ -209,7 +214,7 @@ impl Dispatcher {
         self.tell_of_the_store(&mut batch);
         for name in self.cares.keys().cloned().collect::<Vec<_>>() {
             self.observe_cost(&name, now, &mut batch);
-            self.settle_doubt(&name, &mut batch);
+            self.settle_doubt(&name, now, &mut batch);
             self.try_capture(&name, now, &mut batch).await;
         }
         for lane in self.lanes.values_mut() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -134,7 +134,8 @@ impl Supervisor {
         }
     }
 
-    /// Puts a configuration in force: targets that stay the same are not touched.
+    /// Puts a configuration in force: targets that stay the same are not touched. Returns when the dispatcher has taken
+    /// all of it in, so that whoever asks then sees open episodes and finds new targets.
     pub(super) async fn apply(&mut self, config: Config) {
         let order =
             Order::Govern { rules: Box::new(rules_of(&config, &self.launch)), channels: config.channels.clone() };
@@ -151,8 +152,11 @@ impl Supervisor {
         for ping in &config.alerts.pings {
             self.pings.spawn(pings::run(ping.clone(), self.board.clone(), longest_interval(&config)));
         }
-        self.order(Order::Settled).await;
         self.current = Some(config);
+        let (done, is_done) = oneshot::channel();
+        self.order(Order::Settled(done)).await;
+        // Without a dispatcher the daemon is going down.
+        is_done.await.ok();
     }
 
     async fn release(&mut self, name: TargetName) {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-mod scripted;
+pub(crate) mod scripted;
 
 use std::fs::File;
 use std::time::Duration;

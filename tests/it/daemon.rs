@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -37,7 +38,7 @@ async fn an_outage_that_ends_unseen_is_over_and_the_next_one_is_told() {
     let answer = move || if health.load(Ordering::SeqCst) { Answer::text(200, BODY) } else { Answer::status(500) };
     let service = Receiver::start(move |_| answer()).await;
     let channel = Receiver::willing().await;
-    let daemon = Daemon::start(&format!(
+    let mut daemon = Daemon::start(&format!(
         "[[channels]]\ntype = \"webhook\"\nurl = \"{}\"\n\
          [[targets]]\nname = \"api\"\ninterval = \"200ms\"\nurl = \"{}\"\n",
         channel.url("/"),
@@ -46,10 +47,10 @@ async fn an_outage_that_ends_unseen_is_over_and_the_next_one_is_told() {
     .await;
     told(&channel, "target_down", 1).await;
 
-    let daemon = {
-        well.store(true, Ordering::SeqCst);
-        daemon.restart().await
-    };
+    daemon.signal(Signal::TERM);
+    daemon.ended().await;
+    well.store(true, Ordering::SeqCst);
+    daemon.start_again().await;
     told(&channel, "target_up", 1).await;
 
     well.store(false, Ordering::SeqCst);
@@ -91,7 +92,8 @@ async fn a_reload_shows_on_the_status_page() {
     let daemon = Daemon::start(&tables("/old", "a")).await;
     let polls = async || target(&daemon, "api").await?["watch"]["polls"].as_u64();
     let before = wait_for("it is polled", async || polls().await.filter(|polls| *polls > 0)).await;
-    assert!(daemon.reload(&tables("/new", "b")).await);
+    daemon.home.configure(&tables("/new", "b"));
+    daemon.reload().await.unwrap();
     let shown = target(&daemon, "api").await.unwrap();
     assert_eq!(shown["url"], service.url("/new/health/debug"));
     assert_eq!(shown["labels"]["team"], "b");

@@ -17,4 +17,5 @@ mod probe_command;
 mod replay;
 mod services;
 mod store;
+mod story;
 mod support;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::care::{BUDGET_WINDOW, Care, Memory};
+use super::care::{BUDGET_WINDOW, Care, Doubt, Memory};
 use super::{CARE_KEY, Dispatcher, captures};
 use crate::capture::download::Capturer;
 use crate::config::Target;
@@ -61,7 +61,9 @@ impl Dispatcher {
         });
         // A capture that had begun and has no end was cut off with the daemon; whether the target survived it is
         // for the next polls to say.
-        let cut_off = attempts.iter().rev().find(|attempt| attempt.outcome == captures::STARTED).cloned();
+        let cut_off = attempts.iter().rev().find(|attempt| attempt.outcome == captures::STARTED);
+        let doubt =
+            cut_off.map(|attempt| Doubt { part: attempt.part, began: attempt.at, polls_before: 0, failure: None });
         Care {
             memory: memory.unwrap_or_else(|| Memory::new(&target)),
             target,
@@ -70,8 +72,7 @@ impl Dispatcher {
             attempts: attempts.into_iter().map(|attempt| attempt.at).collect(),
             disarmed,
             running: None,
-            doubt: cut_off.as_ref().map(|attempt| attempt.at),
-            cut_off,
+            doubt,
             analysing: false,
             settling: None,
         }

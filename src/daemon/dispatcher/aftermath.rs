@@ -2,7 +2,9 @@
 
 use tracing::{error, info};
 
-use super::{Batch, Dispatcher};
+use super::care::{Doubt, Failure};
+use super::{Batch, Dispatcher, captures};
+use crate::alert::policy::Fact;
 use crate::capture::gate::LearnedCost;
 use crate::clock::Timestamp;
 use crate::daemon::ledger::Write;
@@ -16,11 +18,10 @@ impl Dispatcher {
     /// The process has gone while or right after we captured it: no further captures until a person says so.
     pub(super) fn disarm_if_in_doubt(&mut self, name: &TargetName, at: Timestamp, batch: &mut Batch) {
         let Some(care) = self.cares.get_mut(name) else { return };
-        if !care.end_doubt(batch) || care.disarmed.is_some() {
-            return;
-        }
+        let Some(doubt) = care.doubt.take() else { return };
+        let began = doubt.began;
         let why = format!(
-            "its process died while a snapshot was being taken at {at}; give it more memory, then `heapwatch rearm {name}`"
+            "its process died while a snapshot was being taken at {began}; give it more memory, then `heapwatch rearm {name}`"
         );
         error!(target.name = %name, "captures of {name} are off: {why}");
         let disarmed = Disarmed { at, why };
@@ -28,23 +29,37 @@ impl Dispatcher {
         care.memory.wanted = None;
         batch.touched.insert(name.clone());
         batch.writes.push(Write::Disarm { target: name.clone(), disarmed });
+        let failure = doubt.failure.unwrap_or_else(interrupted);
+        batch.writes.push(captures::attempt(name, doubt.part, began, failure.reason));
+        self.say(name, Fact::Failed { at, part: doubt.part, why: failure.why, disarmed: true }, batch);
     }
 
     /// A process that answers again in the same life has survived the failed capture.
-    pub(super) fn settle_doubt(&mut self, name: &TargetName, batch: &mut Batch) {
-        let Some(care) = self.cares.get_mut(name).filter(|care| care.doubt.is_some()) else { return };
+    pub(super) fn settle_doubt(&mut self, name: &TargetName, now: Timestamp, batch: &mut Batch) {
+        /// The first poll may have begun before the capture ended, and the news of the second may still be queued.
+        const LEAST_POLLS: u64 = 3;
         let Some(status) = self.tools.board.get(name) else { return };
+        let Some(care) = self.cares.get_mut(name) else { return };
+        let Some(doubt) = &care.doubt else { return };
         let demanded = care.target.capture.as_ref().map_or(1, |capture| capture.gate.healthy_polls);
-        if care.running.is_none() && status.watch.healthy_polls >= demanded {
-            care.end_doubt(batch);
+        let polls = status.watch.polls.saturating_sub(doubt.polls_before);
+        if polls < LEAST_POLLS.max(demanded.into()) || status.watch.healthy_polls < demanded.max(1) {
+            return;
+        }
+        let Some(Doubt { part, began, failure, .. }) = care.doubt.take() else { return };
+        let reason = failure.as_ref().map_or_else(|| interrupted().reason, |failure| failure.reason);
+        batch.writes.push(captures::attempt(name, part, began, reason));
+        // A capture that our own stop has cut off is taken again, which is no news.
+        if let Some(Failure { why, .. }) = failure {
+            self.say(name, Fact::Failed { at: now, part, why, disarmed: false }, batch);
         }
     }
 
     /// Learns what a capture has cost from the polls right after it.
     pub(super) fn observe_cost(&mut self, name: &TargetName, now: Timestamp, batch: &mut Batch) {
+        let Some(status) = self.tools.board.get(name) else { return };
         let Some(care) = self.cares.get_mut(name) else { return };
         let Some(settling) = &mut care.settling else { return };
-        let Some(status) = self.tools.board.get(name) else { return };
         if let Some(rss) = status.watch.sample.as_ref().and_then(|sample| sample.rss) {
             settling.rss_peak = settling.rss_peak.max(rss);
         }
@@ -61,4 +76,8 @@ impl Dispatcher {
         care.settling = None;
         batch.touched.insert(name.clone());
     }
+}
+
+fn interrupted() -> Failure {
+    Failure { reason: "interrupted", why: "heapwatch was stopped while the snapshot was being taken".to_owned() }
 }

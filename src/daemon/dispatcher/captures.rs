@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::care::{Care, Kept, Pair, Running, Settling};
+use super::care::{Care, Doubt, Failure, Kept, Pair, Running, Settling};
 use super::{Batch, Dispatcher};
 use crate::alert::message::StoredSnapshot;
 use crate::alert::policy::Fact;
@@ -26,8 +26,6 @@ use crate::target::TargetName;
 
 /// The outcome of an attempt that has none yet.
 pub(super) const STARTED: &str = "started";
-/// The outcome of one in which the daemon was stopped or killed.
-pub(super) const CUT_OFF: &str = "cut_off";
 /// A failed capture is tried again after this part of the pair's gap.
 const RETRY_PART: u32 = 6;
 
@@ -80,7 +78,7 @@ impl Dispatcher {
     pub(super) async fn try_capture(&mut self, name: &TargetName, now: Timestamp, batch: &mut Batch) {
         let Some(care) = self.cares.get(name) else { return };
         let Some(wanted) = &care.memory.wanted else { return };
-        if self.stopping || care.running.is_some() || now.is_before(wanted.not_before) {
+        if self.stopping || care.running.is_some() || care.doubt.is_some() || now.is_before(wanted.not_before) {
             return;
         }
         let part = wanted.part;
@@ -162,7 +160,9 @@ impl Dispatcher {
         commands.send(Command::CaptureEnded { stored }).await.ok();
         let outcome = finished.outcome.as_ref().map_or_else(CaptureFailure::reason, |_| "stored");
         self.tools.metrics.capture(name.as_str(), outcome);
-        batch.writes.push(attempt(&name, finished.part, finished.began, outcome));
+        if !finished.outcome.as_ref().is_err_and(CaptureFailure::may_have_killed) {
+            batch.writes.push(attempt(&name, finished.part, finished.began, outcome));
+        }
         match finished.outcome {
             Ok(snapshot) => self.on_stored(&name, running, &snapshot, finished.ended, batch),
             Err(failure) => self.on_capture_failed(&name, running, &failure, finished.ended, batch),
@@ -229,16 +229,17 @@ impl Dispatcher {
         if let Some(wanted) = &mut care.memory.wanted {
             wanted.not_before = at.plus(gap / RETRY_PART);
         }
-        let died = running.died && failure.may_have_killed();
-        if failure.may_have_killed() && !died {
-            care.doubt = Some(running.began);
+        warn!(target.name = %name, reason = failure.reason(), "the snapshot of {name} failed: {why}");
+        if !failure.may_have_killed() {
+            self.say(name, Fact::Failed { at, part: running.part, why, disarmed: false }, batch);
+            return;
         }
-        if died {
-            care.doubt = Some(running.began);
+        let polls_before = self.tools.board.get(name).map_or(0, |status| status.watch.polls);
+        let failure = Some(Failure { reason: failure.reason(), why });
+        care.doubt = Some(Doubt { part: running.part, began: running.began, polls_before, failure });
+        if running.died {
             self.disarm_if_in_doubt(name, at, batch);
         }
-        warn!(target.name = %name, reason = failure.reason(), "the snapshot of {name} failed: {why}");
-        self.say(name, Fact::Failed { at, part: running.part, why, disarmed: died }, batch);
     }
 
     pub(super) fn make_capturer(target: &Target) -> Option<Arc<Capturer>> {
@@ -253,7 +254,8 @@ impl Dispatcher {
     }
 }
 
-fn attempt(name: &TargetName, part: PairPart, at: Timestamp, outcome: &str) -> Write {
+/// One row for each capture that was asked for; its end replaces its begin.
+pub(super) fn attempt(name: &TargetName, part: PairPart, at: Timestamp, outcome: &str) -> Write {
     Write::Attempt(Attempt { target: name.clone(), at, part, outcome: outcome.to_owned() })
 }
 

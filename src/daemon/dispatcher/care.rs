@@ -7,18 +7,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::{Batch, captures};
 use crate::alert::policy::TargetAlerts;
 use crate::capture::download::Capturer;
 use crate::capture::gate::{LearnedCost, Occasion, Situation};
 use crate::clock::Timestamp;
 use crate::config::Target;
-use crate::daemon::ledger::Write;
 use crate::daemon::watcher::Command;
 use crate::leak::event::PairPart;
 use crate::leak::verdict::State;
 use crate::status::{CareStatus, EpisodeStatus, WaitingCapture, WatchStatus};
-use crate::store::record::{Attempt, Disarmed};
+use crate::store::record::Disarmed;
 
 /// Attempts count against the budget for this long.
 pub(super) const BUDGET_WINDOW: Duration = Duration::from_hours(24);
@@ -33,10 +31,8 @@ pub(super) struct Care {
     pub(super) attempts: Vec<Timestamp>,
     pub(super) disarmed: Option<Disarmed>,
     pub(super) running: Option<Running>,
-    /// When the capture began that the target may not have survived.
-    pub(super) doubt: Option<Timestamp>,
-    /// That capture, where an earlier run of the daemon was cut off in it.
-    pub(super) cut_off: Option<Attempt>,
+    /// A capture of which the target may have died.
+    pub(super) doubt: Option<Doubt>,
     /// The comparison of its pair runs.
     pub(super) analysing: bool,
     pub(super) settling: Option<Settling>,
@@ -108,6 +104,27 @@ pub(super) struct Running {
     pub(super) died: bool,
 }
 
+/// A capture that ended so that the target may have died of it. Polls that began after its end tell; until then its
+/// attempt stays open in the database, so that a stop in between forgets nothing.
+#[derive(Clone, Debug)]
+pub(super) struct Doubt {
+    pub(super) part: PairPart,
+    pub(super) began: Timestamp,
+    /// Polls counted when it ended.
+    pub(super) polls_before: u64,
+    /// How it failed; `None` where heapwatch was stopped while it ran.
+    pub(super) failure: Option<Failure>,
+}
+
+/// A failure that is told once it is known whether the target has survived it.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    /// The name in the database.
+    pub(super) reason: &'static str,
+    /// One line for people.
+    pub(super) why: String,
+}
+
 /// The polls right after a capture, which show what it has cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settling {
@@ -167,16 +184,11 @@ impl Care {
         self.attempts.retain(|at| now.since(*at) < BUDGET_WINDOW);
     }
 
-    /// What became of the target is known now; written, so that no later start doubts it again. Whether there was doubt.
-    pub(super) fn end_doubt(&mut self, batch: &mut Batch) -> bool {
-        let cut_off = self.cut_off.take().map(|attempt| Attempt { outcome: captures::CUT_OFF.to_owned(), ..attempt });
-        batch.writes.extend(cut_off.map(Write::Attempt));
-        self.doubt.take().is_some()
-    }
-
     /// What the gate is asked about this target itself; what runs elsewhere is the caller's to fill in.
     pub(super) fn situation(&self, part: PairPart, by_person: bool, watch: &WatchStatus) -> Situation {
         let sample = watch.sample.as_ref();
+        // Of a target that may have died of a capture, only polls since then show that it is well.
+        let polls = self.doubt.as_ref().map_or(watch.polls, |doubt| watch.polls.saturating_sub(doubt.polls_before));
         let second = part == PairPart::Second && self.memory.pair.as_ref().is_some_and(|pair| pair.first.is_some());
         Situation {
             heap_used: sample.and_then(|sample| sample.heap_used),
@@ -186,7 +198,7 @@ impl Care {
             free_disk: None,
             last_pair: self.memory.last_pair,
             captures_last_day: u32::try_from(self.attempts.len()).unwrap_or(u32::MAX),
-            healthy_polls: watch.healthy_polls,
+            healthy_polls: watch.healthy_polls.min(u32::try_from(polls).unwrap_or(u32::MAX)),
             warming_up: watch.verdict.as_ref().is_none_or(|verdict| verdict.state == State::WarmingUp),
             disarmed: self.disarmed.as_ref().map(|disarmed| disarmed.why.clone()),
             group_busy: false,

@@ -28,9 +28,6 @@ impl Dispatcher {
     }
 
     async fn snapshot_now(&mut self, name: &TargetName, batch: &mut Batch) -> SnapshotAnswer {
-        if self.stopping {
-            return SnapshotAnswer::Off { why: "heapwatch is stopping".to_owned() };
-        }
         let now = self.tools.clock.now();
         let has_first = self.cares.get(name).and_then(|care| care.memory.pair.as_ref()?.first.as_ref()).is_some();
         let part = if has_first { PairPart::Second } else { PairPart::First };
@@ -49,7 +46,6 @@ impl Dispatcher {
 
     fn rearm(&mut self, name: &TargetName, batch: &mut Batch) -> bool {
         let Some(care) = self.cares.get_mut(name) else { return false };
-        care.end_doubt(batch);
         let was_disarmed = care.disarmed.take().is_some();
         if was_disarmed {
             info!(target.name = %name, "captures of {name} are allowed again");

@@ -1,56 +1,93 @@
-//! The daemon as a child process: started on a configuration of its own, asked over its socket, stopped as systemd does.
+//! The daemon as a child process: started on a configuration of its own, asked over its socket, signalled, killed, and
+//! started again on the same directories.
 
 use std::fs::{self, File};
-use std::process::{Child, Command, ExitStatus};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output};
 use std::thread;
-use std::time::Duration;
 
 use heapwatch::http::{self, ClientOptions};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::polling::wait_for;
 
+/// What outlives the process: its directories, its configuration, its secrets and its environment.
+pub(crate) struct Home {
+    directory: TempDir,
+    environment: Vec<(String, String)>,
+}
+
 /// A running `heapwatch run`. Dropping it kills it; where a test fails, it prints what the daemon was told and said.
 pub(crate) struct Daemon {
-    home: TempDir,
+    pub(crate) home: Home,
     child: Child,
     client: reqwest::Client,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), environment: Vec::new() }
+    }
+
+    /// A file or directory in it: `state`, `snapshots`, `socket`, `log`, or a secret.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a secret, which the configuration can name as `./NAME`.
+    pub(crate) fn secret(self, name: &str, text: &str) -> Self {
+        let mut options = File::options();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(self.path(name)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        self
+    }
+
+    /// Sets a variable of the daemon's environment.
+    pub(crate) fn environment(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Writes a configuration of these tables besides the directories and the socket.
+    pub(crate) fn configure(&self, tables: &str) {
+        let config = format!(
+            "state_directory = \"{}\"\nsnapshot_directory = \"{}\"\nstop_timeout = \"2s\"\n[web]\nlisten = \"unix:{}\"\n{tables}",
+            self.path("state").display(),
+            self.path("snapshots").display(),
+            self.path("socket").display()
+        );
+        fs::write(self.path("heapwatch.toml"), config).unwrap();
+    }
+
+    /// Starts the daemon on the configuration as written, and waits until it is ready.
+    pub(crate) async fn start(self) -> Daemon {
+        let options = ClientOptions { unix_socket: Some(self.path("socket")), ..ClientOptions::default() };
+        let client = http::plain_client(&options).unwrap();
+        let child = self.spawn();
+        let mut daemon = Daemon { home: self, child, client };
+        daemon.is_ready().await;
+        daemon
+    }
+
+    fn spawn(&self) -> Child {
+        let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_heapwatch"));
+        command.args(["run", "--config"]).arg(self.path("heapwatch.toml"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+    }
 }
 
 impl Daemon {
     /// Starts the daemon with these tables besides its directories and socket, and waits until it is ready.
     pub(crate) async fn start(tables: &str) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        configure(&home, tables);
-        Self::start_at(home).await
-    }
-
-    async fn start_at(home: TempDir) -> Self {
-        let at = |name: &str| home.path().join(name);
-        let socket = at("socket");
-        let log = File::options().create(true).append(true).open(at("log")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_heapwatch"));
-        command.args(["run", "--config"]).arg(at("heapwatch.toml")).stdout(log.try_clone().unwrap()).stderr(log);
-        let options = ClientOptions { unix_socket: Some(socket), ..ClientOptions::default() };
-        let client = http::plain_client(&options).unwrap();
-        let daemon = Self { home, child: command.spawn().unwrap(), client };
-        wait_for("the daemon is ready", async || daemon.get("/-/ready").await).await;
-        daemon
-    }
-
-    /// Stops it and starts it again on what it has kept.
-    pub(crate) async fn restart(mut self) -> Self {
-        self.end().await;
-        let home = std::mem::replace(&mut self.home, tempfile::tempdir().unwrap());
-        Self::start_at(home).await
-    }
-
-    /// Asks for a reload with these tables instead, and says whether it was accepted.
-    pub(crate) async fn reload(&self, tables: &str) -> bool {
-        configure(&self.home, tables);
-        let request = self.client.post("http://localhost/-/reload").header("content-type", "application/json");
-        request.send().await.unwrap().status().is_success()
+        let home = Home::new();
+        home.configure(tables);
+        home.start().await
     }
 
     /// The body of a page, where it answers with 200.
@@ -60,6 +97,39 @@ impl Daemon {
         String::from_utf8(body.into()).ok()
     }
 
+    /// Asks for a reload of the configuration as written; where it is refused, says why.
+    pub(crate) async fn reload(&self) -> Result<(), String> {
+        let request = self.client.post("http://localhost/-/reload").header("content-type", "application/json");
+        let response = request.send().await.unwrap();
+        let is_accepted = response.status().is_success();
+        let body: Value = serde_json::from_slice(&http::read_capped(response, 1 << 20).await.unwrap()).unwrap();
+        if is_accepted { Ok(()) } else { Err(body["error"].as_str().unwrap().to_owned()) }
+    }
+
+    /// The status of a target; `null` where there is none of this name.
+    pub(crate) async fn target(&self, name: &str) -> Value {
+        let body = self.get(&format!("/api/v1/targets/{name}")).await;
+        body.map_or(Value::Null, |body| serde_json::from_str(&body).unwrap())
+    }
+
+    /// The status of a target once it fulfils `condition`.
+    pub(crate) async fn target_when(&self, name: &str, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        wait_for(what, async || Some(self.target(name).await).filter(&condition)).await
+    }
+
+    /// A figure of `/metrics` by its name and labels as they stand there: `heapwatch_target_up{target="api"}`.
+    pub(crate) async fn metric(&self, figure: &str) -> Option<f64> {
+        let page = self.get("/metrics").await?;
+        page.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    /// Runs `heapwatch` with these arguments, asking this daemon, as a person does.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_heapwatch"));
+        command.args(arguments).arg("--server").arg(format!("unix:{}", self.home.path("socket").display()));
+        command.output().unwrap()
+    }
+
     /// The most memory it has had resident so far, in kB.
     pub(crate) fn peak_rss_kb(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -67,33 +137,44 @@ impl Daemon {
         peak.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.child.id().try_into().unwrap()).unwrap(), signal).unwrap();
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        wait_for("the daemon ends", async || self.child.try_wait().unwrap()).await
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub(crate) async fn stop(mut self) -> ExitStatus {
-        self.end().await
+        self.signal(Signal::TERM);
+        self.ended().await
     }
 
-    async fn end(&mut self) -> ExitStatus {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
-        for _ in 0..500 {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("the daemon does not stop");
+    /// Kills it at once, as a power cut does.
+    pub(crate) fn kill9(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
-}
 
-fn configure(home: &TempDir, tables: &str) {
-    let at = |name: &str| home.path().join(name);
-    let config = format!(
-        "state_directory = \"{}\"\nsnapshot_directory = \"{}\"\n[web]\nlisten = \"unix:{}\"\n{tables}",
-        at("state").display(),
-        at("snapshots").display(),
-        at("socket").display()
-    );
-    fs::write(at("heapwatch.toml"), config).unwrap();
+    /// Starts it on the same directories, after it has ended.
+    pub(crate) async fn start_again(&mut self) {
+        self.child = self.home.spawn();
+        self.is_ready().await;
+    }
+
+    async fn is_ready(&mut self) {
+        wait_for("the daemon is ready", async || {
+            assert_eq!(self.child.try_wait().unwrap(), None, "the daemon ended instead of getting ready");
+            self.get("/-/ready").await
+        })
+        .await;
+    }
 }
 
 impl Drop for Daemon {
@@ -103,8 +184,25 @@ impl Drop for Daemon {
         self.child.wait().ok();
         if thread::panicking() {
             for name in ["heapwatch.toml", "log"] {
-                eprintln!("--- {name}\n{}", fs::read_to_string(self.home.path().join(name)).unwrap_or_default());
+                eprintln!("--- {name}\n{}", fs::read_to_string(self.home.path(name)).unwrap_or_default());
+            }
+            eprintln!("--- files\n{}", files_below(&self.home.path("snapshots")).join("\n"));
+        }
+    }
+}
+
+/// The names of all files below a directory, from there, sorted.
+pub(crate) fn files_below(directory: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut left = vec![directory.to_owned()];
+    while let Some(next) = left.pop() {
+        for entry in fs::read_dir(next).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => left.push(entry.path()),
+                _ => found.push(entry.path().strip_prefix(directory).unwrap().display().to_string()),
             }
         }
     }
+    found.sort();
+    found
 }

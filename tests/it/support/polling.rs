@@ -5,9 +5,9 @@ use std::time::Duration;
 use heapwatch::http::{self, ClientOptions};
 use serde_json::Value;
 
-/// Looks until there is something, and fails where there is nothing within a minute.
+/// Looks until there is something, and fails where there is nothing within two minutes: a busy machine may be slow, a story takes its time.
 pub(crate) async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    const DEADLINE: Duration = Duration::from_mins(1);
+    const DEADLINE: Duration = Duration::from_mins(2);
     const PAUSE: Duration = Duration::from_millis(50);
     let found = tokio::time::timeout(DEADLINE, async {
         loop {

@@ -1,0 +1,11 @@
+//! The whole story against the built executable: real Node.js services that leak or do not, the daemon that watches
+//! them, and the receiver that it tells. Times are shrunk as in the demo; nothing else is.
+
+mod demo;
+mod disk;
+mod gate;
+mod leak;
+mod pretender;
+mod restarts;
+mod scene;
+mod signals;

@@ -1,0 +1,98 @@
+//! A target without a process: it says what a leaking process says, counts who asks for its heap, and treats captures
+//! as a test wants it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::support::receiver::{Answer, Receiver};
+
+/// Bytes that heapUsed grows by in a second.
+const GROWTH: f64 = 800_000.0;
+/// At the start of a life.
+const HEAP_USED: u64 = 10_000_000;
+/// What a process has besides its heap.
+const REST: u64 = 40_000_000;
+
+/// How a capture ends.
+#[derive(Clone, Debug)]
+pub(super) enum Capture {
+    /// The process dies of it, and another one takes its place.
+    Kills,
+    /// It is answered with this.
+    Answers(Answer),
+}
+
+/// The pretending server; it stops when dropped.
+pub(super) struct Pretender {
+    server: Receiver,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    grows: bool,
+    began: Instant,
+    pid: u64,
+    captures: VecDeque<Capture>,
+}
+
+impl Pretender {
+    /// A target whose memory is steady.
+    pub(super) async fn steady() -> Self {
+        Self::start(false, []).await
+    }
+
+    /// A target that leaks, and what becomes of its captures; any further one is answered with 404.
+    pub(super) async fn leaking(captures: impl IntoIterator<Item = Capture>) -> Self {
+        Self::start(true, captures).await
+    }
+
+    async fn start(grows: bool, captures: impl IntoIterator<Item = Capture>) -> Self {
+        let captures = captures.into_iter().collect();
+        let state = Arc::new(Mutex::new(State { grows, began: Instant::now(), pid: 100, captures }));
+        let answering = Arc::clone(&state);
+        let server = Receiver::start(move |request| {
+            let mut state = answering.lock().unwrap();
+            if request.path == "/health/debug" { state.health() } else { state.capture() }
+        })
+        .await;
+        Self { server, state }
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.server.url("").to_string()
+    }
+
+    pub(super) fn pid(&self) -> u64 {
+        self.state.lock().unwrap().pid
+    }
+
+    /// How often somebody has asked for its heap.
+    pub(super) fn captures(&self) -> usize {
+        self.server.received().iter().filter(|request| request.path != "/health/debug").count()
+    }
+}
+
+impl State {
+    fn health(&self) -> Answer {
+        let age = self.began.elapsed().as_secs_f64();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some megabytes")]
+        let heap_used = HEAP_USED + if self.grows { (age * GROWTH) as u64 } else { 0 };
+        let memory = json!({ "heapUsed": heap_used, "heapTotal": heap_used + (4 << 20), "rss": heap_used + REST });
+        Answer::text(200, json!({ "pid": self.pid, "uptime": age, "memory": memory }).to_string())
+    }
+
+    fn capture(&mut self) -> Answer {
+        match self.captures.pop_front() {
+            Some(Capture::Kills) => {
+                self.pid += 1;
+                self.began = Instant::now();
+                Answer::Cut
+            }
+            Some(Capture::Answers(answer)) => answer,
+            None => Answer::status(404),
+        }
+    }
+}
