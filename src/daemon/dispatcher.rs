@@ -25,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::alert::Channel;
-use crate::alert::policy::Fact;
 use crate::clock::Timestamp;
 use crate::config::{AlertOptions, Limits, Target};
 use crate::daemon::analysis;
@@ -176,12 +175,7 @@ impl Dispatcher {
     async fn on_order(&mut self, order: Order) {
         match order {
             Order::Adopt { target, commands } => self.adopt(target, commands).await,
-            Order::Release(name) => {
-                let (mut batch, at) = (Batch::default(), self.tools.clock.now());
-                self.say(&name, Fact::Removed { at }, &mut batch);
-                self.commit(batch).await;
-                self.cares.remove(&name);
-            }
+            Order::Release(name) => self.release(&name).await,
             Order::Govern { rules, channels } => {
                 self.rules = *rules;
                 self.open_lanes(channels).await;

@@ -164,7 +164,7 @@ impl Supervisor {
             watched.stop.cancel();
             // Here, where it is added too, so that a target that soon comes back is not taken off late.
             self.board.remove(&name);
-            info!(target.name = %name, "{name} is no longer watched; what is known of it is kept");
+            info!(target.name = %name, "{name} is no longer watched; its samples and snapshots are kept");
         }
         self.order(Order::Release(name)).await;
     }
@@ -224,7 +224,8 @@ impl Supervisor {
         let (store, asked) = (Arc::clone(&self.store), name.clone());
         let read = tokio::task::spawn_blocking(move || store.read(|reader| reader.state(&asked, DETECTOR_KEY))).await;
         let body = match read {
-            Ok(Ok(body)) => body?,
+            // Emptied when the target left the configuration.
+            Ok(Ok(body)) => body.filter(|body| !body.is_empty())?,
             Ok(Err(problem)) => {
                 warn!(target.name = %name, error = errors::one_line(&problem), "the verdict on {name} begins anew");
                 return None;
