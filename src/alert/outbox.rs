@@ -239,6 +239,12 @@ impl Outbox {
         settled
     }
 
+    /// Everything that is the outbox's to keep, in no order: for another one of the same channel under a changed
+    /// configuration. An attempt under way counts as one that may have arrived.
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.lanes.into_values().flat_map(Lane::into_entries).collect()
+    }
+
     /// Why the channel takes nothing, where it is broken.
     pub fn broken(&self) -> Option<&str> {
         self.pace.broken()

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -151,9 +151,7 @@ impl Dispatcher {
         mut orders: mpsc::Receiver<Order>,
         stop: CancellationToken,
     ) {
-        let mut ticks = tokio::time::interval(self.rules.tick);
-        // A late tick has looked at everything; catching up would look at the same again.
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = ticks(self.rules.tick);
         loop {
             // Each branch is cancel-safe: a token, two channels' receives and an interval. Ticks come before events, so
             // that a flood of events starves neither systemd's watchdog nor what is due; the interval's own delay
@@ -161,7 +159,12 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(order) = orders.recv() => self.on_order(order).await,
+                Some(order) = orders.recv() => {
+                    self.on_order(order).await;
+                    if ticks.period() != self.rules.tick {
+                        ticks = self::ticks(self.rules.tick);
+                    }
+                }
                 // Before the events: where each of them takes long (a slow disk, many targets), captures that are due,
                 // retries and the watchdog would wait for a pause that never comes. A tick comes once a period.
                 _ = ticks.tick() => self.on_tick().await,
@@ -277,4 +280,11 @@ impl Dispatcher {
         let owed: usize = self.lanes.values().map(Lane::owed).sum();
         info!(owed, "stopped; {owed} alerts stay in the outbox for the next start");
     }
+}
+
+fn ticks(period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(period);
+    // A late tick has looked at everything; catching up would look at the same again.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }

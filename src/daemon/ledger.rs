@@ -3,16 +3,17 @@
 //! A commit that fails (full disk, read-only file system) is kept and tried again with the next one, so that the
 //! daemon goes on from memory and the database catches up when it can.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::{error, info};
 
 use crate::clock::Timestamp;
 use crate::daemon::metrics::Metrics;
+use crate::errors;
 use crate::sample::Sample;
 use crate::store::record::{Attempt, AuditEvent, Disarmed, Episode, Letter, Restart};
-use crate::store::{Keep, Store, StoreError, Writer};
+use crate::store::{Keep, Store, StoreError, Trouble, Writer};
 use crate::target::TargetName;
 
 /// One row to write.
@@ -36,17 +37,22 @@ pub(super) struct Ledger {
     store: Arc<Store>,
     metrics: Arc<Metrics>,
     /// Writes that failed, oldest first.
-    owed: VecDeque<Write>,
+    owed: Vec<Write>,
     failing: bool,
+    /// After a failure, not before this time.
+    next_try: Timestamp,
 }
 
 /// Writes owed beyond this are dropped, oldest first: at one checkpoint a target every five minutes they are the
 /// better part of an hour of a thousand targets, in a few megabytes.
 const MOST_OWED: usize = 10_000;
 
+/// A disk that is full stays so for seconds at least.
+const RETRY: Duration = Duration::from_secs(1);
+
 impl Ledger {
     pub(super) fn new(store: Arc<Store>, metrics: Arc<Metrics>) -> Self {
-        Self { store, metrics, owed: VecDeque::new(), failing: false }
+        Self { store, metrics, owed: Vec::new(), failing: false, next_try: Timestamp::from_unix_ms(0) }
     }
 
     /// Writes everything in one transaction, with what an earlier failure left owed. Whether it holds: when it does
@@ -55,17 +61,21 @@ impl Ledger {
         if writes.is_empty() {
             return true;
         }
-        let (store, batch) =
-            (Arc::clone(&self.store), self.owed.iter().cloned().chain(writes.iter().cloned()).collect::<Vec<_>>());
-        let written = tokio::task::spawn_blocking(move || {
-            store.transaction(now, |writer| batch.iter().try_for_each(|write| apply(writer, write)))
-        })
-        .await;
+        self.owed.extend(writes);
+        if self.failing && now.is_before(self.next_try) {
+            self.forget_beyond_bound();
+            return false;
+        }
+        let (store, batch) = (Arc::clone(&self.store), std::mem::take(&mut self.owed));
+        let written = tokio::task::spawn_blocking(move || (write(&store, &batch, now), batch)).await;
         match written {
-            Ok(Ok(())) => self.on_success(),
-            Ok(Err(problem)) => self.on_failure(writes, &problem),
-            // The task was cancelled because the runtime is going down.
-            Err(_) => return false,
+            Ok((Ok(()), _)) => self.on_success(),
+            Ok((Err(problem), batch)) => self.on_failure(batch, &problem, now),
+            // The task panicked, or was cancelled because the runtime is going down.
+            Err(ended) => {
+                error!(error = %ended, "what was to be written to the state database is lost");
+                return false;
+            }
         }
         !self.failing
     }
@@ -76,24 +86,50 @@ impl Ledger {
     }
 
     fn on_success(&mut self) {
-        let caught_up = self.owed.len();
-        self.owed.clear();
         if std::mem::take(&mut self.failing) {
-            info!(caught_up, "the state database can be written again; nothing is owed to it any more");
+            info!("the state database can be written again; nothing is owed to it any more");
         }
     }
 
-    fn on_failure(&mut self, writes: Vec<Write>, problem: &StoreError) {
+    fn on_failure(&mut self, batch: Vec<Write>, problem: &StoreError, now: Timestamp) {
         self.metrics.store_failed();
         if !std::mem::replace(&mut self.failing, true) {
-            let cause = std::error::Error::source(problem).map(ToString::to_string);
-            error!(error = %problem, cause, "cannot write the state database; going on from memory");
+            error!(error = errors::one_line(problem), "cannot write the state database; going on from memory");
         }
-        self.owed.extend(writes);
-        while self.owed.len() > MOST_OWED {
-            self.owed.pop_front();
+        self.next_try = now.plus(RETRY);
+        self.owed = batch;
+        self.forget_beyond_bound();
+    }
+
+    /// Samples go first: without them a chart has a gap, without a letter somebody is not called.
+    fn forget_beyond_bound(&mut self) {
+        let mut excess = self.owed.len().saturating_sub(MOST_OWED);
+        self.owed.retain(|write| {
+            let goes = excess > 0 && matches!(write, Write::Samples { .. });
+            excess -= usize::from(goes);
+            !goes
+        });
+        self.owed.drain(..excess);
+    }
+}
+
+/// All in one transaction. Where a row is at fault and not the disk, each for itself, so that the one does not hold up
+/// the others for ever.
+fn write(store: &Store, batch: &[Write], now: Timestamp) -> Result<(), StoreError> {
+    let all = store.transaction(now, |writer| batch.iter().try_for_each(|write| apply(writer, write)));
+    match all {
+        Err(problem) if problem.trouble() == Trouble::Other => {}
+        outcome => return outcome,
+    }
+    for row in batch {
+        match store.transaction(now, |writer| apply(writer, row)) {
+            Err(problem) if problem.trouble() == Trouble::Other => {
+                error!(error = errors::one_line(&problem), "a row cannot be written and is given up");
+            }
+            outcome => outcome?,
         }
     }
+    Ok(())
 }
 
 fn apply(writer: &Writer<'_>, write: &Write) -> Result<(), StoreError> {

@@ -31,6 +31,11 @@ impl Lane {
         self.queue.is_empty() && self.standing.is_none()
     }
 
+    /// What waits and what stands.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = Entry> {
+        self.queue.into_iter().chain(self.standing)
+    }
+
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Entry> {
         self.queue.iter()
     }

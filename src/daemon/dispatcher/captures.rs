@@ -60,6 +60,7 @@ impl Dispatcher {
         let group_busy = self.group_is_busy(name);
         let max_running = self.rules.limits.max_captures;
         let care = self.cares.get_mut(name)?;
+        care.capturer.as_ref()?;
         care.forget_old_attempts(now);
         let situation =
             Situation { free_disk, group_busy, running, max_running, ..care.situation(part, by_person, &status.watch) };
@@ -181,11 +182,15 @@ impl Dispatcher {
         let Some(care) = self.cares.get_mut(name) else { return };
         let memory = &mut care.memory;
         memory.wanted = memory.wanted.take().filter(|wanted| wanted.part != running.part);
-        memory.snapshots.push(snapshot.name.clone());
+        // Outside an episode nobody asks for them, and the next one begins with an empty list.
+        if memory.alerts.episode().is_some() {
+            memory.snapshots.push(snapshot.name.clone());
+        }
         let at = snapshot.sidecar.at;
         let kept = Kept { name: snapshot.name.clone(), path: snapshot.path.clone() };
         match running.part {
-            PairPart::Baseline => memory.last_pair = Some(at),
+            // Taken so that a leak that is confirmed soon after has something to be compared with: no cooldown.
+            PairPart::Baseline => {}
             // A restart has begun the pair anew, so this one is of a life that is over.
             _ if running.died => {}
             PairPart::First => {

@@ -41,7 +41,8 @@ impl Dispatcher {
         let Analysis { target, snapshot, at, outcome } = analysis;
         let Some(care) = self.cares.get_mut(&target) else { return };
         care.analysing = false;
-        care.memory.to_analyse = None;
+        // A pair that was completed meanwhile is owed still.
+        care.memory.to_analyse.take_if(|(_, second)| second.name == snapshot);
         batch.touched.insert(target.clone());
         let fact = match outcome {
             Ok((report, printed)) => {

@@ -23,12 +23,16 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// A lane that goes on with what an earlier run left in the database.
-    pub(super) fn open(channel: Channel, options: outbox::Options, left: &[Letter]) -> Result<Self, SetupError> {
-        let entries = left.iter().filter_map(read_letter).collect();
+    /// A lane that goes on with `entries`, which an earlier lane of this channel has left.
+    pub(super) fn open(channel: Channel, options: outbox::Options, entries: Vec<Entry>) -> Result<Self, SetupError> {
         let outbox = Outbox::new(&channel.name, options.for_kind(&channel.kind), entries);
         let sender = Arc::new(Sender::new(channel, Origin::of_this_host())?);
         Ok(Self { sender, outbox })
+    }
+
+    /// What is owed, for the lane that follows this one.
+    pub(super) fn into_entries(self) -> Vec<Entry> {
+        self.outbox.into_entries()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -131,7 +135,8 @@ fn write_letter(entry: &Entry) -> Letter {
     }
 }
 
-fn read_letter(letter: &Letter) -> Option<Entry> {
+/// What was written by [`write_letter`], by this version or an earlier one.
+pub(super) fn read_letter(letter: &Letter) -> Option<Entry> {
     match serde_json::from_str(&letter.body) {
         Ok(entry) => Some(entry),
         Err(problem) => {

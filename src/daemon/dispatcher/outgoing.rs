@@ -1,18 +1,18 @@
 //! What goes out: facts become alerts, alerts become letters, and all of it is written before it is sent.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tracing::{error, warn};
+use tracing::error;
 
-use super::lanes::Lane;
+use super::lanes::{self, Lane};
 use super::{Batch, CARE_KEY, Dispatcher};
 use crate::alert::Channel;
 use crate::alert::message::{Alert, Status};
-use crate::alert::outbox::Health;
+use crate::alert::outbox::{Entry, Health};
 use crate::alert::policy::{self, Fact};
 use crate::daemon::event::Tried;
 use crate::daemon::ledger::Write;
+use crate::errors;
 use crate::store::record::AuditEvent;
 use crate::target::TargetName;
 
@@ -130,32 +130,39 @@ impl Dispatcher {
         }
     }
 
-    /// Lanes for the configured channels; a channel that stays keeps its outbox in the database.
+    /// Lanes for the configured channels. A channel that stays hands its outbox on; a new one takes up what an earlier
+    /// run has left in the database.
     pub(super) async fn open_lanes(&mut self, channels: Vec<Channel>) {
         // An attempt under way belongs to the old lane; its outcome would be taken for the new one's.
         self.deliveries.abort_all();
         while self.deliveries.join_next().await.is_some() {}
-        let mut lanes = BTreeMap::new();
+        let mut before = std::mem::take(&mut self.lanes);
         for channel in channels {
-            let (store, name) = (Arc::clone(&self.tools.store), channel.name.clone());
-            let left = tokio::task::spawn_blocking({
-                let name = name.clone();
-                move || store.read(|reader| reader.pending_letters(&name))
-            })
-            .await;
-            let left = match left {
-                Ok(Ok(letters)) => letters,
-                Ok(Err(problem)) => {
-                    warn!(channel = %name, error = %problem, "cannot read what channel {name} is owed");
-                    Vec::new()
-                }
-                Err(_) => Vec::new(),
+            let name = channel.name.clone();
+            let entries = match before.remove(&name) {
+                Some(lane) => lane.into_entries(),
+                None => self.recall_entries(&name).await,
             };
-            match Lane::open(channel, self.rules.alerts.outbox.clone(), &left) {
-                Ok(lane) => drop(lanes.insert(name, lane)),
-                Err(problem) => warn!(channel = %name, error = %problem, "channel {name} cannot be used"),
+            match Lane::open(channel, self.rules.alerts.outbox.clone(), entries) {
+                Ok(lane) => drop(self.lanes.insert(name, lane)),
+                // `config` has tried the same before it let the file through.
+                Err(problem) => {
+                    error!(channel = %name, error = errors::one_line(&problem), "channel {name} is not used");
+                }
             }
         }
-        self.lanes = lanes;
+    }
+
+    async fn recall_entries(&self, channel: &str) -> Vec<Entry> {
+        let (store, name) = (Arc::clone(&self.tools.store), channel.to_owned());
+        let read = tokio::task::spawn_blocking(move || store.read(|reader| reader.pending_letters(&name))).await;
+        match read {
+            Ok(Ok(letters)) => letters.iter().filter_map(lanes::read_letter).collect(),
+            Ok(Err(problem)) => {
+                error!(channel, error = errors::one_line(&problem), "cannot read what channel {channel} is owed");
+                Vec::new()
+            }
+            Err(_) => Vec::new(),
+        }
     }
 }
