@@ -19,7 +19,9 @@ mod supervisor;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
@@ -223,14 +225,17 @@ async fn listen(listen: &Listen) -> Result<(Option<web::Listener>, Option<Socket
         }
         Listen::Unix(path) => {
             let refused = |source| StartError::Listen { address: path.display().to_string(), source };
-            // A socket file outlives its program; the state directory's lock has shown that no other daemon runs.
-            match std::fs::remove_file(path) {
-                Err(problem) if problem.kind() != io::ErrorKind::NotFound => return Err(refused(problem)),
-                _ => {}
-            }
+            remove_stale_socket(path).map_err(refused)?;
             Ok((Some(web::Listener::Unix(UnixListener::bind(path).map_err(refused)?)), None))
         }
     }
+}
+
+/// A socket file outlives its program. One that still answers is somebody's, and a file of another kind is never
+/// ours to remove; binding then says that the address is in use.
+fn remove_stale_socket(path: &Path) -> io::Result<()> {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    if is_socket && UnixStream::connect(path).is_err() { std::fs::remove_file(path) } else { Ok(()) }
 }
 
 fn site(
@@ -254,5 +259,31 @@ async fn forward_requests(mut requests: mpsc::Receiver<web::Request>, events: mp
         if events.send(event::Event::Asked(request)).await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn only_a_socket_that_nobody_answers_is_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("listen");
+        remove_stale_socket(&path).unwrap();
+
+        std::fs::write(&path, "somebody's").unwrap();
+        remove_stale_socket(&path).unwrap();
+        assert!(path.exists(), "a plain file");
+        std::fs::remove_file(&path).unwrap();
+
+        let listener = UnixListener::bind(&path).unwrap();
+        remove_stale_socket(&path).unwrap();
+        assert!(path.exists(), "a socket in use");
+        drop(listener);
+        remove_stale_socket(&path).unwrap();
+        assert!(!path.exists(), "a socket left behind");
     }
 }

@@ -1,6 +1,18 @@
 //! Heap snapshot analysis: V8's `.heapsnapshot` text in, the guilty line out.
 //!
-//! A core: it reads from any [`std::io::Read`] and knows no files, no clock and no logging.
+//! A core: it reads from any [`std::io::Read`] and knows no files, no clock and no logging. In reading order:
+//!
+//! 1. *Reading.* [`sections`] cuts the document while its bytes pass by, [`header`] tells how rows read, [`verify`] only
+//!    counts, [`load`](mod@load) fills the columns of a [`Graph`]. Every reference is checked here and nowhere later.
+//! 2. *What `DevTools` computes.* `detached`, `shallow`, `essential`, [`dominators`], [`distance`], [`mod@class`] and
+//!    `interface`, put together in [`snapshot`]. Equal to `DevTools` for every node; the tests compare.
+//! 3. *One snapshot*: [`summary`], [`retaining`], [`redact`].
+//! 4. *A pair*: `digest` keeps of the first snapshot what the comparison needs, [`pair`] reads both, `diff` is the
+//!    Comparison view, `culprit` finds who leaks, `path` and [`scripts`] tell where, [`settle`] takes a third snapshot,
+//!    [`source_map`] leads back to the source, [`report`] is the wire shape.
+//!
+//! Invariants: nothing is allocated because a file says so; every walk over the graph has an explicit stack; texts of
+//! the heap are decoded only to be printed, and values of strings never are.
 
 mod bits;
 pub mod class;

@@ -7,15 +7,15 @@ use fastrand::Rng;
 use super::process::{Collector, Report, Size, Spec};
 
 /// A kind of process.
-pub struct Family {
+pub(crate) struct Family {
     /// Its name on the scorecard.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Makes one of its kind.
-    pub make: fn(&mut Rng) -> Spec,
+    pub(crate) make: fn(&mut Rng) -> Spec,
 }
 
 /// Every family, leaks first.
-pub const FAMILIES: [Family; 22] = [
+pub(crate) const FAMILIES: [Family; 22] = [
     Family { name: "leak, steady", make: leak_steady },
     Family { name: "leak that slows down", make: leak_slowing },
     Family { name: "leak that ramps up", make: leak_ramping },

@@ -8,34 +8,34 @@ mod process;
 
 use heapwatch::sample::Sample;
 
-pub use families::FAMILIES;
+pub(crate) use families::FAMILIES;
 
 /// One trace with its label.
-pub struct Trace {
+pub(crate) struct Trace {
     /// Name of its family.
-    pub family: &'static str,
+    pub(crate) family: &'static str,
     /// What a poller saw.
-    pub samples: Vec<Sample>,
+    pub(crate) samples: Vec<Sample>,
     /// Unix seconds at which the leak starts; `None` for a healthy process.
-    pub leak_start: Option<f64>,
+    pub(crate) leak_start: Option<f64>,
     /// Unix seconds at which the process hits its limit, or would.
-    pub limit_time: f64,
+    pub(crate) limit_time: f64,
     /// Memory limit in bytes.
-    pub limit: u64,
+    pub(crate) limit: u64,
     /// Unix seconds of the first and after the last sample.
-    pub span: (f64, f64),
+    pub(crate) span: (f64, f64),
 }
 
 impl Trace {
     /// Days in which nothing leaks: all of a healthy trace, else those before the leak.
-    pub fn healthy_days(&self) -> f64 {
+    pub(crate) fn healthy_days(&self) -> f64 {
         let (start, end) = self.span;
         (self.leak_start.unwrap_or(end) - start).max(0.0) / 86_400.0
     }
 }
 
 /// `count` traces of every family.
-pub fn corpus(seed: u64, count: u64) -> Vec<Trace> {
+pub(crate) fn corpus(seed: u64, count: u64) -> Vec<Trace> {
     let mut traces = Vec::new();
     for (number, family) in FAMILIES.iter().enumerate() {
         for index in 0..count {

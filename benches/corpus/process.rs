@@ -16,58 +16,58 @@ const POLL: f64 = 30.0;
 const START: f64 = 1_770_000_000.0;
 
 /// A size in MiB as a function of seconds since the start of the trace and since the start of the process.
-pub type Size = Box<dyn FnMut(f64, f64) -> f64>;
+pub(crate) type Size = Box<dyn FnMut(f64, f64) -> f64>;
 
 /// What a trace is made of.
-pub struct Spec {
+pub(crate) struct Spec {
     /// Length of the trace in hours.
-    pub hours: f64,
+    pub(crate) hours: f64,
     /// JavaScript objects alive.
-    pub live: Size,
+    pub(crate) live: Size,
     /// Buffers.
-    pub external: Size,
+    pub(crate) external: Size,
     /// Memory outside of both.
-    pub native: Size,
+    pub(crate) native: Size,
     /// Traffic, 1 being ordinary.
-    pub load: Size,
+    pub(crate) load: Size,
     /// Seconds at which the process is restarted.
-    pub restarts: Vec<f64>,
+    pub(crate) restarts: Vec<f64>,
     /// Memory limit in MiB; 0 for a healthy process picks one with room.
-    pub limit: f64,
+    pub(crate) limit: f64,
     /// Seconds since the start at which the leak begins.
-    pub leak_start: Option<f64>,
+    pub(crate) leak_start: Option<f64>,
     /// The collector.
-    pub collector: Collector,
+    pub(crate) collector: Collector,
     /// What the target reports.
-    pub report: Report,
+    pub(crate) report: Report,
 }
 
 /// How garbage piles up and goes.
 #[derive(Clone, Copy)]
-pub struct Collector {
+pub(crate) struct Collector {
     /// MiB allocated between two polls at ordinary traffic.
-    pub allocated: f64,
+    pub(crate) allocated: f64,
     /// Share of it that outlives the minor collections.
-    pub promoted: f64,
+    pub(crate) promoted: f64,
     /// The heap may grow to this multiple of what the last major collection left.
-    pub factor: f64,
+    pub(crate) factor: f64,
     /// Size of the young generation, MiB.
-    pub young: f64,
+    pub(crate) young: f64,
     /// Hours after which it collects a heap that hardly grows.
-    pub patience: f64,
+    pub(crate) patience: f64,
 }
 
 /// What the target reports and how well it answers.
 #[derive(Clone, Copy)]
-pub struct Report {
+pub(crate) struct Report {
     /// rss alone.
-    pub rss_only: bool,
+    pub(crate) rss_only: bool,
     /// Whole MiB.
-    pub rounded: bool,
+    pub(crate) rounded: bool,
     /// Requests and uptime.
-    pub counters: bool,
+    pub(crate) counters: bool,
     /// Outages a day, each of 1 to 40 polls.
-    pub outages: f64,
+    pub(crate) outages: f64,
 }
 
 /// A state of the process that is running.
@@ -82,7 +82,7 @@ struct Running {
 }
 
 /// Runs a process and labels what a poller saw of it.
-pub fn run(family: &'static str, mut spec: Spec, rng: &mut Rng) -> Trace {
+pub(crate) fn run(family: &'static str, mut spec: Spec, rng: &mut Rng) -> Trace {
     let mut samples: Vec<Sample> = Vec::new();
     let mut hit_limit = None;
     let mut running = Running::start(0.0, &mut spec);
@@ -177,8 +177,11 @@ impl Running {
 /// A limit that a healthy process stays clear of.
 fn roomy_limit(samples: &[Sample], rng: &mut Rng) -> f64 {
     let peak = samples.iter().filter_map(|sample| sample.rss).max().unwrap_or(0) as f64 / MIB;
-    let fitting: Vec<f64> =
-        [256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0].into_iter().filter(|limit| *limit > 1.2 * peak).take(2).collect();
+    let fitting: Vec<f64> = [256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0]
+        .into_iter()
+        .filter(|limit| *limit > 1.2 * peak)
+        .take(2)
+        .collect();
     fitting.get(rng.usize(0..fitting.len().max(1))).copied().unwrap_or(16_384.0)
 }
 

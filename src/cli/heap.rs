@@ -141,7 +141,7 @@ pub enum HeapCliError {
 pub fn run(command: HeapCommand) -> Result<(), HeapCliError> {
     match command {
         HeapCommand::Summary(one) => print_summary(&one),
-        HeapCommand::Diff(pair) => print_report(&pair, tables::comparison),
+        HeapCommand::Diff(pair) => print_report(&pair, |report| tables::comparison(report) + &hints(&pair)),
         HeapCommand::Retainers(one) => print_retainers(&one),
         HeapCommand::Culprit(pair) => print_report(&pair, tables::culprits),
         HeapCommand::Redact(copy) => redact_file(&copy),
@@ -159,13 +159,24 @@ fn print_retainers(one: &RetainersArguments) -> Result<(), HeapCliError> {
     if one.common.json { print_json(&found) } else { print(&tables::retaining(&found)) }
 }
 
-fn print_report(pair: &PairArguments, as_text: fn(&Report) -> String) -> Result<(), HeapCliError> {
+fn print_report(pair: &PairArguments, as_text: impl Fn(&Report) -> String) -> Result<(), HeapCliError> {
     let mut report = compare(&pair.before, &pair.after, &pair.common)?;
     if let Some(third) = &pair.third {
         settle(&mut report, &compare(&pair.after, third, &pair.common)?);
     }
     restore_sources(&mut report, |script| source_maps::find(script, pair.source_maps.as_deref()));
     if pair.common.json { print_json(&report) } else { print(&as_text(&report)) }
+}
+
+/// How to look further with other tools.
+fn hints(pair: &PairArguments) -> String {
+    let (before, after) = (pair.before.display(), pair.after.display());
+    let last = pair.third.as_ref().unwrap_or(&pair.after).display();
+    format!(
+        "\nTo look further:\n  \
+         Chrome DevTools: Memory, Load profile for both files, view Comparison; search for an object by its @id\n  \
+         memlab: npx memlab find-leaks --baseline {before} --target {after} --final {last} --trace-all-objects\n"
+    )
 }
 
 fn redact_file(copy: &RedactArguments) -> Result<(), HeapCliError> {

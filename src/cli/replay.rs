@@ -18,7 +18,7 @@ use crate::target::TargetName;
 use crate::units::{ByteSize, Prefixes};
 pub use trace::TraceError;
 
-/// Run the detector over recorded samples, and print what it would have said when.
+/// Judge recorded samples as the daemon would have, and print one JSON object an event.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ReplayArgs {
     /// Memory limit of the process, such as `512MiB` or a number of bytes; empty for none.

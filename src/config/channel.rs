@@ -57,7 +57,9 @@ pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> (Vec<Channel>, Ve
     }
     if channels.is_empty() && !root.is_blamed("channels") {
         root.report.warn("no channel is configured, so alerts go to the log only".to_owned());
-        channels.push(log());
+    }
+    if !channels.iter().any(|channel| matches!(channel.kind, ChannelKind::Log)) {
+        channels.push(log(&names));
     }
     (channels, pings)
 }
@@ -69,9 +71,11 @@ enum Read {
     Wrong,
 }
 
-fn log() -> Channel {
+/// The log has every alert, also where nobody lists it as a channel.
+fn log(taken: &BTreeSet<String>) -> Channel {
+    let free = ["log", "heapwatch-log"].into_iter().find(|name| !taken.contains(*name));
     Channel {
-        name: "log".to_owned(),
+        name: free.unwrap_or("the-log-of-heapwatch").to_owned(),
         kind: ChannelKind::Log,
         client: ClientOptions::default(),
         timeout: Duration::from_secs(15),

@@ -25,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::alert::Channel;
-use crate::alert::policy::Fact;
 use crate::clock::Timestamp;
 use crate::config::{AlertOptions, Limits, Target};
 use crate::daemon::analysis;
@@ -87,8 +86,9 @@ pub(super) enum Order {
     Release(TargetName),
     /// Go by these rules and channels from now on.
     Govern { rules: Box<Rules>, channels: Vec<Channel> },
-    /// Say when every order before this one is carried out.
-    Report(oneshot::Sender<()>),
+    /// The configuration is in force as a whole: every open episode is known, so retention may choose. Says so when
+    /// every order before this one is carried out.
+    Settled(oneshot::Sender<()>),
 }
 
 /// The loop and its state.
@@ -108,6 +108,10 @@ pub(super) struct Dispatcher {
     /// What a person should know about how the database came up, told once the channels are there.
     notes: Vec<OpenNote>,
     store_in_trouble: bool,
+    /// Every configured target has been adopted.
+    settled: bool,
+    /// The stop signal has come: no capture is begun that could not end.
+    stopping: bool,
 }
 
 /// What one event gives rise to: written first, in one transaction.
@@ -135,6 +139,8 @@ impl Dispatcher {
             status_line: String::new(),
             notes,
             store_in_trouble: false,
+            settled: false,
+            stopping: false,
         }
     }
 
@@ -169,19 +175,17 @@ impl Dispatcher {
     async fn on_order(&mut self, order: Order) {
         match order {
             Order::Adopt { target, commands } => self.adopt(target, commands).await,
-            Order::Release(name) => {
-                let (mut batch, at) = (Batch::default(), self.tools.clock.now());
-                self.say(&name, Fact::Removed { at }, &mut batch);
-                self.commit(batch).await;
-                self.cares.remove(&name);
-                self.tools.board.remove(&name);
-            }
+            Order::Release(name) => self.release(&name).await,
             Order::Govern { rules, channels } => {
                 self.rules = *rules;
                 self.open_lanes(channels).await;
             }
-            // The supervisor waits for it, unless the daemon is going down.
-            Order::Report(done) => drop(done.send(())),
+            Order::Settled(done) => {
+                self.settled = true;
+                self.keep_house();
+                // The supervisor waits for it, unless the daemon is going down.
+                done.send(()).ok();
+            }
         }
     }
 
@@ -254,6 +258,7 @@ impl Dispatcher {
     /// After the stop signal: captures and analyses end here (their files go with them), reports of the watchers
     /// are taken in, and what is owed is delivered as far as a few seconds reach.
     async fn drain(mut self, mut events: mpsc::Receiver<Event>) {
+        self.stopping = true;
         self.captures.abort_all();
         self.analyses.abort_all();
         let deadline = tokio::time::Instant::now() + self.rules.stop_timeout;

@@ -103,6 +103,9 @@ impl Supervisor {
         let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
         let outcome = match loaded {
             Ok(Ok(config)) => {
+                for warning in &config.warnings {
+                    warn!("{warning}");
+                }
                 self.warn_of_what_needs_a_restart(&config);
                 self.apply(config).await;
                 self.metrics.reloaded(Some(self.clock.now().unix_seconds()));
@@ -124,9 +127,10 @@ impl Supervisor {
         let Some(current) = &self.current else { return };
         let same = current.state_directory == config.state_directory
             && current.snapshot_directory == config.snapshot_directory
-            && current.listen == config.listen;
+            && current.listen == config.listen
+            && current.log == config.log;
         if !same {
-            warn!("directories and the listening address stay as they were until heapwatch is restarted");
+            warn!("directories, the listening address and the log stay as they were until heapwatch is restarted");
         }
     }
 
@@ -150,7 +154,7 @@ impl Supervisor {
         }
         self.current = Some(config);
         let (done, is_done) = oneshot::channel();
-        self.order(Order::Report(done)).await;
+        self.order(Order::Settled(done)).await;
         // Without a dispatcher the daemon is going down.
         is_done.await.ok();
     }
@@ -158,7 +162,9 @@ impl Supervisor {
     async fn release(&mut self, name: TargetName) {
         if let Some(watched) = self.watched.remove(&name) {
             watched.stop.cancel();
-            info!(target.name = %name, "{name} is no longer watched; what is known of it is kept");
+            // Here, where it is added too, so that a target that soon comes back is not taken off late.
+            self.board.remove(&name);
+            info!(target.name = %name, "{name} is no longer watched; its samples and snapshots are kept");
         }
         self.order(Order::Release(name)).await;
     }
@@ -218,7 +224,8 @@ impl Supervisor {
         let (store, asked) = (Arc::clone(&self.store), name.clone());
         let read = tokio::task::spawn_blocking(move || store.read(|reader| reader.state(&asked, DETECTOR_KEY))).await;
         let body = match read {
-            Ok(Ok(body)) => body?,
+            // Emptied when the target left the configuration.
+            Ok(Ok(body)) => body.filter(|body| !body.is_empty())?,
             Ok(Err(problem)) => {
                 warn!(target.name = %name, error = errors::one_line(&problem), "the verdict on {name} begins anew");
                 return None;

@@ -77,14 +77,24 @@ impl Blocks {
     /// A reading before the origin or of a closed part is ignored.
     pub fn push(&mut self, at_ms: i64, reading: f32) -> usize {
         let Some(since_origin) = at_ms.checked_sub(self.origin_ms).filter(|elapsed| *elapsed >= 0) else { return 0 };
-        let mut closed = 0;
-        for (number, scale) in self.scales.iter_mut().enumerate() {
-            if scale.advance(since_origin / scale.part_ms) {
-                closed = number + 1;
-            }
-            scale.open.take(self.fold, reading);
+        let closed = self.close_until(since_origin);
+        if let Some(finest) = self.scales.first_mut() {
+            finest.open.take(self.fold, Open { readings: 1, folded: reading });
         }
         closed
+    }
+
+    /// Closes all parts that end by then, each handing its readings up to the scale above.
+    fn close_until(&mut self, since_origin: i64) -> usize {
+        let mut handed_up = Open::default();
+        for (number, scale) in self.scales.iter_mut().enumerate() {
+            scale.open.take(self.fold, handed_up);
+            handed_up = scale.open;
+            if !scale.advance(since_origin / scale.part_ms) {
+                return number;
+            }
+        }
+        self.scales.len()
     }
 
     /// The scales, finest first.
@@ -198,13 +208,14 @@ impl Scale {
 }
 
 impl Open {
-    fn take(&mut self, fold: Fold, reading: f32) {
+    fn take(&mut self, fold: Fold, more: Self) {
         self.folded = match fold {
-            Fold::Low if self.readings == 0 => reading,
-            Fold::Low => self.folded.min(reading),
-            Fold::Sum => self.folded + reading,
+            _ if more.readings == 0 => self.folded,
+            Fold::Low if self.readings > 0 => self.folded.min(more.folded),
+            Fold::Low => more.folded,
+            Fold::Sum => self.folded + more.folded,
         };
-        self.readings += 1;
+        self.readings = self.readings.saturating_add(more.readings);
     }
 
     fn number(self, expected: f32) -> f32 {
@@ -239,5 +250,82 @@ mod voids {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<VecDeque<f32>, D::Error> {
         let parts = VecDeque::<Option<f32>>::deserialize(deserializer)?;
         Ok(parts.into_iter().rev().take(super::KEPT).rev().map(|part| part.unwrap_or(f32::NAN)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Blocks of ten readings, one a second.
+    fn blocks(fold: Fold) -> Blocks {
+        Blocks::new(fold, 0, 10_000, 1000)
+    }
+
+    fn feed(blocks: &mut Blocks, readings: &[f32]) {
+        for (second, reading) in readings.iter().enumerate() {
+            blocks.push(count(second) * 1000, *reading);
+        }
+    }
+
+    #[test]
+    fn floors_are_the_lows_of_parts_on_every_scale() {
+        let readings: Vec<f32> = (0..91_u8).map(|second| 100.0 + f32::from(second)).collect();
+        let mut low = blocks(Fold::Low);
+        feed(&mut low, &readings);
+        let parts = |scale: usize| low.scales()[scale].parts().collect::<Vec<_>>();
+        assert_eq!(parts(0), [100., 110., 120., 130., 140., 150., 160., 170., 180.]);
+        assert_eq!(parts(1), [100., 130., 160.]);
+        assert_eq!(parts(2), [100.]);
+        let mut sum = blocks(Fold::Sum);
+        feed(&mut sum, &[1.0; 31]);
+        assert_eq!(sum.scales()[1].parts().collect::<Vec<_>>(), [30.0]);
+    }
+
+    #[test]
+    fn a_part_with_too_few_readings_is_void() {
+        let mut blocks = blocks(Fold::Low);
+        feed(&mut blocks, &[5.0; 4]);
+        blocks.push(25_000, 6.0);
+        let parts: Vec<f64> = blocks.scales()[0].parts().collect();
+        assert!(parts.iter().all(|part| part.is_nan()) && parts.len() == 2, "{parts:?}");
+    }
+
+    #[test]
+    fn what_came_back_down_is_remembered_on_its_scale_and_finer_ones() {
+        let mut blocks = blocks(Fold::Low);
+        let teeth: Vec<f32> = (0..400_u16).map(|second| f32::from(second % 40)).collect();
+        feed(&mut blocks, &teeth);
+        assert!((29.0..31.0).contains(&blocks.give_back_from(0)), "{}", blocks.give_back_from(0));
+        assert!(blocks.give_back_from(2) < 5.0, "teeth of 40 s vanish in parts of 90 s");
+    }
+
+    #[test]
+    fn a_long_gap_leaves_nothing_but_void_parts() {
+        let mut blocks = blocks(Fold::Low);
+        feed(&mut blocks, &[5.0; 30]);
+        blocks.push(i64::MAX / 2, 7.0);
+        assert_eq!(blocks.scales()[0].len(), KEPT);
+        assert!(blocks.scales()[0].parts().all(f64::is_nan));
+        assert_eq!(blocks.push(1000, 1.0), 0, "a reading of a closed part changes nothing that is closed");
+    }
+
+    proptest! {
+        #[test]
+        fn a_constant_shifts_every_floor_by_itself(
+            readings in proptest::collection::vec(0u16..1000, 20..200),
+            shift in 0u16..1000,
+        ) {
+            let (mut plain, mut shifted) = (blocks(Fold::Low), blocks(Fold::Low));
+            feed(&mut plain, &readings.iter().map(|reading| f32::from(*reading)).collect::<Vec<_>>());
+            feed(&mut shifted, &readings.iter().map(|reading| f32::from(*reading + shift)).collect::<Vec<_>>());
+            for (one, two) in plain.scales().iter().zip(shifted.scales()) {
+                let expected: Vec<f64> = one.parts().map(|part| part + f64::from(shift)).collect();
+                prop_assert_eq!(expected, two.parts().collect::<Vec<_>>());
+            }
+            prop_assert!((plain.give_back_from(0) - shifted.give_back_from(0)).abs() < 1e-3);
+        }
     }
 }

@@ -45,6 +45,8 @@ fn median(numbers: &mut [f64]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -57,6 +59,23 @@ mod tests {
         assert!((fit.slope - 3.0).abs() < 1e-9, "{fit:?}");
         assert!((fit.intercept - 100.0).abs() < 1e-9, "{fit:?}");
         assert!(fit.noise < 1e-9, "{fit:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_constant_shifts_only_the_intercept_and_units_scale_all(
+            numbers in proptest::collection::vec(-1e6f64..1e6, 2..40),
+            shift in -1e6f64..1e6,
+            scale in 0.001f64..1000.0,
+        ) {
+            let close = |one: f64, two: f64| (one - two).abs() <= 1e-6 * (1.0 + one.abs() + two.abs());
+            let fit = theil_sen(&numbers).unwrap();
+            let shifted = theil_sen(&numbers.iter().map(|number| number + shift).collect::<Vec<_>>()).unwrap();
+            prop_assert!(close(shifted.slope, fit.slope) && close(shifted.noise, fit.noise));
+            prop_assert!(close(shifted.intercept, fit.intercept + shift));
+            let scaled = theil_sen(&numbers.iter().map(|number| number * scale).collect::<Vec<_>>()).unwrap();
+            prop_assert!(close(scaled.slope, fit.slope * scale) && close(scaled.noise, fit.noise * scale));
+        }
     }
 
     #[test]

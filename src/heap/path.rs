@@ -52,8 +52,8 @@ impl Owners<'_> {
             return self.way_down(&HashMap::new(), node);
         }
         let mut reached = HashMap::from([(node, Reached { cost: 0, down: None })]);
-        let mut queue = BinaryHeap::from([(Reverse(0), Stop::Further, Reverse(node))]);
-        while let Some((Reverse(cost), stop, Reverse(at))) = queue.pop() {
+        let mut queue = BinaryHeap::from([(Reverse(0), Stop::Further, Reverse(""), Reverse(node))]);
+        while let Some((Reverse(cost), stop, _, Reverse(at))) = queue.pop() {
             if stop == Stop::Here || reached.len() > MOST_VISITED {
                 return self.way_down(&reached, at);
             }
@@ -67,16 +67,18 @@ impl Owners<'_> {
                 let cheaper = reached.get(&from).is_none_or(|known| cost < known.cost);
                 if cheaper {
                     reached.insert(from, Reached { cost, down: Some((edge, at)) });
-                    queue.push((Reverse(cost), Stop::Further, Reverse(from)));
+                    queue.push((Reverse(cost), Stop::Further, Reverse(""), Reverse(from)));
                     if let Some(stopping) = self.stopping_cost(from, edge) {
-                        queue.push((Reverse(cost + stopping), Stop::Here, Reverse(from)));
+                        // Several scripts may share a variable: the first by name, whatever the order of the file.
+                        let script = self.script_of(from).unwrap_or_default();
+                        queue.push((Reverse(cost + stopping), Stop::Here, Reverse(script), Reverse(from)));
                     }
                 }
             }
             if !any {
                 /// Held by nothing but the engine's roots: the last resort.
                 const AT_THE_TOP: u32 = 60;
-                queue.push((Reverse(cost + AT_THE_TOP), Stop::Here, Reverse(at)));
+                queue.push((Reverse(cost + AT_THE_TOP), Stop::Here, Reverse(""), Reverse(at)));
             }
         }
         self.way_down(&reached, node)
@@ -251,7 +253,7 @@ pub(crate) fn render(graph: &Graph, way: &Way) -> String {
             EdgeKind::Context if text.is_empty() => text = name,
             EdgeKind::Context => text = format!("{text} > {name}"),
             EdgeKind::Property | EdgeKind::Shortcut if is_identifier(&name) => text = format!("{text}.{name}"),
-            EdgeKind::Property | EdgeKind::Shortcut => text = format!("{text}[{name:?}]"),
+            EdgeKind::Property | EdgeKind::Shortcut => text = format!("{text}[{}]", key(&name)),
             EdgeKind::Element if is_one_of_many => text += "[*]",
             EdgeKind::Element => text = format!("{text}[{name}]"),
             EdgeKind::Internal if graph.kind(from) == NodeKind::Array => text += "[*]",
@@ -259,6 +261,12 @@ pub(crate) fn render(graph: &Graph, way: &Way) -> String {
         }
     }
     text
+}
+
+/// A key between brackets: V8 writes `<symbol name>` for a symbol.
+fn key(name: &str) -> String {
+    let symbol = name.strip_prefix("<symbol ").and_then(|rest| rest.strip_suffix('>'));
+    symbol.map_or_else(|| format!("{name:?}"), |symbol| format!("Symbol({symbol})"))
 }
 
 fn is_identifier(name: &str) -> bool {

@@ -73,6 +73,8 @@ const TROUGH_SCALES: usize = 3;
 const FALL_SHARE: f64 = 0.01;
 const FALL_OF_LEAST_RISE: f64 = 2.0 / 3.0;
 
+/// Between the middles of the outer quarters lies three quarters of a rise.
+const LEAST_CLIMB: f64 = 0.75;
 /// The rise must be this many times the noise of the floors.
 const NOISE_FACTOR: f64 = 5.0;
 /// Least gain of a quarter, as a share of an even one.
@@ -128,6 +130,9 @@ pub(crate) fn judge(subject: &Subject<'_>, options: &Options, closed: usize) -> 
         }
     };
     for (number, scale) in subject.floors.scales().iter().enumerate().take(closed.min(SCALES)) {
+        if !may_grow(scale, subject.least_rise) {
+            continue;
+        }
         let run = Run::of(subject, options, number, scale);
         WINDOWS.iter().filter_map(|window| run.window(*window)).for_each(&mut offer);
         if number < TROUGH_SCALES && !subject.collected {
@@ -135,6 +140,14 @@ pub(crate) fn judge(subject: &Subject<'_>, options: &Options, closed: usize) -> 
         }
     }
     best
+}
+
+/// False where the newest floor is so near the lowest that no window can have risen enough: most judgements end here.
+fn may_grow(scale: &Scale, least_rise: f64) -> bool {
+    let mut finite = scale.parts().rev().filter(|floor| floor.is_finite());
+    let Some(newest) = finite.next() else { return false };
+    let lowest = finite.fold(newest, f64::min);
+    newest - lowest >= LEAST_CLIMB * least_rise
 }
 
 /// The floors of one scale, at hand for all windows.
@@ -178,7 +191,7 @@ impl<'a> Run<'a> {
         let floors = self.floors.get(start..)?;
         let void = floors.iter().filter(|floor| !floor.is_finite()).count();
         let quarters = Quarters::of(floors).filter(|quarters| void * 5 <= parts && quarters.climb() > 0.0)?;
-        if quarters.climb() < 0.75 * self.least_rise() {
+        if quarters.climb() < LEAST_CLIMB * self.least_rise() {
             return None;
         }
         let fit = theil_sen(floors).filter(|fit| fit.slope > 0.0)?;

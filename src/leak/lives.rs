@@ -161,3 +161,76 @@ fn fell(before: &Reading, now: &Reading, share: f64) -> bool {
         (None, None) => below(before.heap_used, now.heap_used, share.max(DROP_OF_HEAP_ALONE)).unwrap_or(false),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A sample `second` seconds in, of a process that holds `size`.
+    fn sample(second: i64, size: u64) -> Sample {
+        let mut sample = Sample::empty(Timestamp::from_unix_ms(second * 1000));
+        (sample.rss, sample.heap_total) = (Some(size), Some(size));
+        sample
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "reads better at its calls")]
+    fn check(change: impl Fn(&mut Sample), before: Sample, mut after: Sample, expected: bool, why: &str) {
+        change(&mut after);
+        let mut lives = Lives::default();
+        let options = Options::default();
+        assert_eq!(lives.on_sample(&before, None, &options), None, "{why}: the first life is no restart");
+        assert_eq!(lives.on_sample(&after, None, &options).is_some(), expected, "{why}");
+    }
+
+    #[test]
+    fn what_the_target_says_of_itself_tells_a_restart() {
+        let with = |second: i64, uptime: u64| Sample {
+            uptime: Some(Duration::from_secs(uptime)),
+            requests: Some(100),
+            pid: Some(7),
+            ..sample(second, 100)
+        };
+        check(|_| {}, with(0, 500), with(30, 530), false, "it goes on");
+        check(|after| after.pid = Some(8), with(0, 500), with(30, 530), true, "another pid");
+        check(|after| after.requests = Some(3), with(0, 500), with(30, 530), true, "a counter starts over");
+        check(|_| {}, with(0, 500), with(30, 4), true, "uptime starts over");
+        check(|_| {}, with(0, 300), with(3600, 3000), true, "uptime passed the old one during an outage");
+        check(|after| after.rss = Some(1), with(0, 500), with(60, 560), false, "uptime knows better than a drop");
+    }
+
+    #[test]
+    fn readings_tell_a_restart_only_by_a_drop_with_a_gap() {
+        check(|_| {}, sample(0, 100), sample(60, 85), true, "a drop over a gap");
+        check(|_| {}, sample(0, 100), sample(30, 85), false, "a drop alone");
+        check(|_| {}, sample(0, 100), sample(600, 99), false, "a gap alone");
+        check(|after| after.rss = Some(99), sample(0, 100), sample(60, 85), false, "heapTotal alone fell");
+        check(|_| {}, sample(0, 100), sample(30, 20), true, "nearly everything is gone at once");
+    }
+
+    #[test]
+    fn a_collection_during_our_capture_is_no_restart() {
+        let (mut lives, options) = (Lives::default(), Options::default());
+        lives.on_sample(&sample(0, 100), None, &options);
+        lives.on_captured();
+        assert_eq!(lives.on_sample(&sample(90, 85), None, &options), None);
+        lives.on_missed(true);
+        assert!(lives.on_sample(&sample(120, 70), None, &options).is_some(), "a refused poll and a drop");
+    }
+
+    #[test]
+    fn kills_are_counted_for_a_week() {
+        const DAY: i64 = 86_400;
+        let (mut lives, options) = (Lives::default(), Options::default());
+        lives.on_sample(&sample(0, 95), Some(100), &options);
+        let mut counts = Vec::new();
+        for day in [1, 3, 9] {
+            lives.on_sample(&sample(day * DAY - 60, 95), Some(100), &options);
+            let restart = lives.on_sample(&sample(day * DAY, 20), Some(100), &options).unwrap();
+            counts.push((restart.cause, restart.kills_this_week));
+        }
+        let kill = RestartCause::AtMemoryLimit;
+        assert_eq!(counts, [(kill, 1), (kill, 2), (kill, 2)], "the first is more than a week ago");
+    }
+}

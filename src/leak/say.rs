@@ -17,6 +17,9 @@ impl Detector {
         let judged = self.judged();
         let mut reasons: Vec<Reason> =
             judged.map_or_else(Vec::new, |(_, trial)| trial.gates.iter().map(Gate::reason).collect());
+        if reasons.is_empty() || self.known.state == State::NotJudged {
+            reasons = vec![self.without_judgement(now)];
+        }
         if self.known.processes.are_several(now.steady_ms()) {
             reasons = vec![several_processes()];
         }
@@ -56,6 +59,20 @@ impl Detector {
             Some(episode) => Some((episode.signal, memory.watch(episode.signal)?.trial()?)),
             None => memory.nearest(),
         }
+    }
+
+    /// The reason of a verdict for which no window was judged.
+    fn without_judgement(&self, now: Timestamp) -> Reason {
+        let age = self.known.memory.as_ref().map_or(0.0, |memory| memory.age(now.steady_ms()));
+        let first_window = self.options.warm_up + self.options.block * 8;
+        let (gate, value, threshold, unit, says) = match self.known.state {
+            State::WarmingUp => {
+                ("warm_up", age, first_window.as_secs_f64(), "seconds", "too early in this life to say anything")
+            }
+            State::NotJudged => ("coverage", 0.0, 0.5, "ratio", "too few polls were answered lately to say anything"),
+            _ => ("size", 0.0, self.options.min_rise.bytes() as f64, "bytes", "nothing has grown enough to matter"),
+        };
+        Reason { gate: gate.to_owned(), passed: false, value, threshold, unit: unit.to_owned(), says: says.to_owned() }
     }
 
     /// Brings the state up to date after an observation at `at`.

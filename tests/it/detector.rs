@@ -199,6 +199,7 @@ fn silence_is_not_judged() {
     let at = Timestamp::from_unix_ms(3 * 3_600_000 + 900_000);
     detector.observe(Observation::Missed { at, refused: false });
     assert_eq!(detector.verdict().state, State::NotJudged);
+    assert_eq!(detector.verdict().reasons[0].gate, "coverage");
 }
 
 #[test]

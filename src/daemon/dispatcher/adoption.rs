@@ -6,10 +6,13 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::care::{BUDGET_WINDOW, Care, Doubt, Memory};
-use super::{CARE_KEY, Dispatcher, captures};
+use super::{Batch, CARE_KEY, DETECTOR_KEY, Dispatcher, captures};
+use crate::alert::policy::Fact;
 use crate::capture::download::Capturer;
 use crate::config::Target;
+use crate::daemon::ledger::Write;
 use crate::daemon::watcher::Command;
+use crate::target::TargetName;
 
 impl Dispatcher {
     pub(super) async fn adopt(&mut self, target: Arc<Target>, commands: mpsc::Sender<Command>) {
@@ -24,6 +27,20 @@ impl Dispatcher {
         let status = care.status();
         self.cares.insert(name.clone(), care);
         self.tools.board.care(&name, |shown| *shown = status);
+    }
+
+    /// Whatever is open on the receivers is closed there. Verdict and episode go with it: a target that comes back is
+    /// judged anew, so that a leak that goes on is confirmed, and told, once more.
+    pub(super) async fn release(&mut self, name: &TargetName) {
+        let (mut batch, at) = (Batch::default(), self.tools.clock.now());
+        self.say(name, Fact::Removed { at }, &mut batch);
+        if let Some(care) = self.cares.get_mut(name) {
+            care.memory.forget_episode(&care.target);
+            batch.touched.insert(name.clone());
+            batch.writes.push(Write::State { target: name.clone(), key: DETECTOR_KEY, body: Vec::new() });
+        }
+        self.commit(batch).await;
+        self.cares.remove(name);
     }
 
     /// What the database knows of a target. What cannot be read is said and begun anew: a target without history

@@ -78,7 +78,7 @@ impl Dispatcher {
     pub(super) async fn try_capture(&mut self, name: &TargetName, now: Timestamp, batch: &mut Batch) {
         let Some(care) = self.cares.get(name) else { return };
         let Some(wanted) = &care.memory.wanted else { return };
-        if care.running.is_some() || care.doubt.is_some() || now.is_before(wanted.not_before) {
+        if self.stopping || care.running.is_some() || care.doubt.is_some() || now.is_before(wanted.not_before) {
             return;
         }
         let part = wanted.part;

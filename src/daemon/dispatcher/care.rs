@@ -170,6 +170,12 @@ impl Memory {
         self.culprit = None;
     }
 
+    /// Nothing has been said and nothing is open; what captures have cost stays known.
+    pub(super) fn forget_episode(&mut self, target: &Target) {
+        let (last_pair, learned) = (self.last_pair, self.learned);
+        *self = Self { last_pair, learned, ..Self::new(target) };
+    }
+
     /// The episode is over; captures that were due for it are no more.
     pub(super) fn end_episode(&mut self) {
         self.confirmed = None;

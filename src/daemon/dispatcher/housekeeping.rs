@@ -11,6 +11,10 @@ use crate::retention;
 impl Dispatcher {
     /// Deletes what retention chooses, off the async threads.
     pub(super) fn keep_house(&mut self) {
+        // Before that, the pair of an open episode would look like one that nobody needs.
+        if !self.settled {
+            return;
+        }
         let open: BTreeSet<String> =
             self.cares.values().filter_map(|care| care.memory.alerts.episode()).map(str::to_owned).collect();
         let (directory, policy, metrics) =
@@ -22,7 +26,9 @@ impl Dispatcher {
                 Err(problem) => return warn!(error = %problem, "cannot list the snapshots"),
             };
             let items: Vec<_> = inventory.iter().map(|stored| stored.item(&open)).collect();
-            for deletion in retention::plan(&policy, &items, directory.free_disk().ok(), now) {
+            let free = directory.free_disk().ok();
+            metrics.storage_free(free.unwrap_or(0));
+            for deletion in retention::plan(&policy, &items, free, now) {
                 match directory.delete(&deletion.name) {
                     Ok(()) => {
                         metrics.pruned(deletion.why.name());

@@ -15,6 +15,9 @@ use crate::target::TargetName;
 
 impl Dispatcher {
     pub(super) async fn on_news(&mut self, name: &TargetName, news: WatchNews, batch: &mut Batch) {
+        if !self.cares.contains_key(name) {
+            return Self::keep_samples_alone(name, news, batch);
+        }
         match news {
             WatchNews::Changes { changes, state, samples } => {
                 Self::keep_watch_state(name, &state, samples, batch);
@@ -32,6 +35,15 @@ impl Dispatcher {
                 let since = care.memory.down_since.take().unwrap_or(since);
                 self.say(name, Fact::Up { at, down: at.since(since) }, batch);
             }
+        }
+    }
+
+    /// The last report of a watcher whose target is no longer configured: its verdict is forgotten already.
+    fn keep_samples_alone(name: &TargetName, news: WatchNews, batch: &mut Batch) {
+        if let WatchNews::Changes { samples, .. } | WatchNews::Checkpoint { samples, .. } = news
+            && !samples.is_empty()
+        {
+            batch.writes.push(Write::Samples { target: name.clone(), samples });
         }
     }
 

@@ -56,7 +56,7 @@ pub(super) fn attribute(pair: &Pair, least: i64) -> Vec<Group> {
 }
 
 fn group(pair: &Pair, gains: &Gains, holder: Node, kinds: &[(MemberKind, Tally)], least: i64) -> Option<Group> {
-    let members = Members::choose(kinds)?;
+    let members = Members::choose(pair, kinds)?;
     let growth = gains.net.get(&holder).copied().unwrap_or(0);
     let own_growth = gains.own.get(&holder).copied().unwrap_or(0);
     let piles_up = members.piles_up(least) && own_growth < growth / 2;
@@ -116,14 +116,26 @@ fn merge_shared(pair: &Pair, groups: Vec<Group>, holder_of: impl Fn(Node) -> Opt
     }
     let mut merged: Vec<Group> = Vec::new();
     for group in groups {
-        let others = referrers.get(&group.members.sample);
-        let refers = |known: &&mut Group| others.is_some_and(|holders| holders.contains(&known.holder));
-        match merged.iter_mut().find(|known| known.holder != group.holder && refers(known)) {
+        let held_elsewhere = contents(pair, &group).filter_map(&holder_of);
+        let others: Vec<Node> = referrers.remove(&group.members.sample).unwrap_or_default();
+        let others: Vec<Node> =
+            others.into_iter().chain(held_elsewhere).filter(|&other| other != group.holder).collect();
+        match merged.iter_mut().find(|known| others.contains(&known.holder)) {
             Some(known) => known.growth = known.growth.saturating_add(group.growth),
             None => merged.push(group),
         }
     }
     merged
+}
+
+/// The new objects that a table refers to which grew without keeping anything alive by itself.
+fn contents<'a>(pair: &'a Pair, group: &Group) -> impl Iterator<Item = Node> + 'a {
+    let graph = &pair.after.graph;
+    let grew_alone = group.members.count == 0;
+    let targets = |node: Node| graph.edges(node).map(|edge| graph.target(edge));
+    let tables = targets(group.holder).filter(|&part| graph.kind(part) == NodeKind::Array);
+    let all = tables.flat_map(targets).chain(targets(group.holder));
+    all.filter(move |&node| grew_alone && pair.matching.is_new(node) && graph.kind(node) != NodeKind::Array)
 }
 
 /// Nodes that hold everything there is and therefore explain nothing.

@@ -62,6 +62,9 @@ pub(super) struct Members {
 /// From so many on, objects pile up; fewer are rather the container of what does.
 const MANY: f64 = 8.0;
 
+/// Kinds of which one may be made of several.
+const PARTS: [&str; 7] = ["Function", "Array", "Object", "Promise", "Map", "Set", "(concatenated string)"];
+
 /// Ancestors searched for one of the same kind: enough for lists and for chains of closures, whose links alternate
 /// between two or three kinds.
 const NESTING: usize = 8;
@@ -141,23 +144,50 @@ fn rank(pair: &Pair, node: Node) -> Rank {
     }
 }
 
+/// Steps between a new node and the nearest old one on the shortest way.
+fn depth(pair: &Pair, node: Node) -> usize {
+    /// What is deeper is no member but hangs on one.
+    const DEEPEST: usize = 32;
+    let way = std::iter::successors(Some(node), |&at| Some(pair.after.distances.before(at)).filter(|&next| next != at));
+    way.take(DEEPEST).take_while(|&at| pair.matching.is_new(at)).count()
+}
+
+/// Functions of many different places are one kind: what compiles them is the leak, and not one of them.
+fn fold_closures(kinds: &[(MemberKind, Tally)]) -> Vec<(MemberKind, Tally)> {
+    let closures = || kinds.iter().filter(|(kind, _)| kind.position.is_some());
+    let total: f64 = closures().map(|(_, tally)| tally.count).sum();
+    let most = closures().max_by(|(_, a), (_, b)| a.count.total_cmp(&b.count));
+    let Some((kind, largest)) = most.filter(|(_, largest)| total >= MANY && largest.count < total / 2.0) else {
+        return kinds.to_vec();
+    };
+    let mut folded = largest.clone();
+    for (_, tally) in closures().filter(|(other, _)| other != kind) {
+        folded.count += tally.count;
+        folded.outermost += tally.outermost;
+        folded.bytes += tally.bytes;
+        folded.retained += tally.retained;
+        folded.new += tally.new;
+    }
+    let others = kinds.iter().filter(|(kind, _)| kind.position.is_none()).cloned();
+    others.chain([(MemberKind { position: None, ..*kind }, folded)]).collect()
+}
+
 impl Members {
-    /// Of the kinds that retain nearly everything, the outermost that comes in numbers.
-    pub(super) fn choose(kinds: &[(MemberKind, Tally)]) -> Option<Self> {
+    /// Of the kinds that retain most, the one nearest to the holder that comes in numbers.
+    pub(super) fn choose(pair: &Pair, kinds: &[(MemberKind, Tally)]) -> Option<Self> {
         /// A kind that retains less than this part of the most is what hangs on the members.
         const NEARLY_ALL: f64 = 0.6;
-        /// Two kinds within this part retain the same things, one through the other.
-        const ALIKE: f64 = 0.9;
+        let kinds = fold_closures(kinds);
         let told = kinds.iter().filter(|(_, tally)| tally.rank != Rank::Engine);
         let most = told.clone().map(|(_, tally)| tally.retained).fold(0.0, f64::max);
         let weighty: Vec<_> = told.filter(|(_, tally)| tally.retained >= most * NEARLY_ALL).collect();
         let most_numerous = weighty.iter().map(|(_, tally)| tally.count).fold(0.0, f64::max);
-        let many: Vec<_> = weighty.iter().filter(|(_, tally)| tally.count >= (most_numerous / 2.0).min(MANY)).collect();
-        let heaviest = many.iter().map(|(_, tally)| tally.retained).fold(0.0, f64::max);
-        let alike = many.iter().filter(|(_, tally)| tally.retained >= heaviest * ALIKE);
-        let (kind, tally) =
-            alike.min_by(|(_, a), (_, b)| a.rank.cmp(&b.rank).then_with(|| b.retained.total_cmp(&a.retained)))?;
-        Some(Self::of(*kind, tally))
+        let many = weighty.iter().filter(|(_, tally)| tally.count >= (most_numerous / 2.0).min(MANY));
+        let (kind, tally) = many.min_by(|(_, a), (_, b)| {
+            let nearness = (a.rank, depth(pair, a.sample)).cmp(&(b.rank, depth(pair, b.sample)));
+            nearness.then_with(|| b.retained.total_cmp(&a.retained))
+        })?;
+        Some(Self::of(pair, *kind, tally))
     }
 
     /// A holder that grew without gaining objects.
@@ -167,9 +197,11 @@ impl Members {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "counts and sizes of a heap, far below 2^63")]
-    fn of(kind: MemberKind, tally: &Tally) -> Self {
-        // A chain has one outermost link and all links count; else those inside belong to the outermost.
-        let count = if tally.outermost >= MANY { tally.outermost } else { tally.count };
+    fn of(pair: &Pair, kind: MemberKind, tally: &Tally) -> Self {
+        // Within an array or a function of the runtime others of the kind are its parts; the links of a chain and the
+        // nodes of a tree all count.
+        let of_parts = kind.position.is_none() && PARTS.contains(&pair.classes.get(kind.class).name.as_str());
+        let count = if of_parts && tally.outermost >= MANY { tally.outermost } else { tally.count };
         Self {
             class: kind.class,
             position: kind.position,

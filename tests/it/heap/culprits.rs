@@ -57,7 +57,7 @@ leaks! {
     a_chain_of_closures: "closure-chain" =>
         "Function", ("describe", "closure-chain.js", 9), "latest in closure-chain.js", 1000;
     intervals_that_nobody_clears: "timers" =>
-        "Timeout", ("poll", "timers.js", 13), "timerListMap[3600000] (TimersList) in node:timers", 1000;
+        "Timeout", ("poll", "timers.js", 13), "timerListMap[3600000] (TimersList) in node:internal/timers", 1000;
     promises_that_never_settle: "pending-promises" =>
         "Function", ("handle", "pending-promises.js", 12), "waiting (Map) in pending-promises.js", 1000;
     promises_behind_a_private_field: "unresolved-await" =>
@@ -88,8 +88,24 @@ leaks! {
         "Mail", ("Mail", "app-state.js", 13), "app.locals.services.mailer.sent (Set) in app-state.js", 1000;
     a_property_of_a_module: "module-export" => "{text}", UNKNOWN, "module.exports.history[] in module-export.js", 1000;
     state_that_is_replaced: "immutable" => "{type, payload}", UNKNOWN, "state.events[] in immutable.js", 1000;
+    a_stream_that_nobody_reads: "stream-backlog" =>
+        "Buffer", UNKNOWN, "tap._readableState.buffer[] in stream-backlog.js", 1000;
+    a_weak_map_whose_keys_are_kept: "weak-map" =>
+        "{id}", ("accept", "weak-map.js", 7), "requests[] in weak-map.js", 1000;
+    listeners_on_an_abort_signal: "abort-signal" => "Listener", ("anonymous function", "abort-signal.js", 11),
+        "shutdown.#signal[Symbol(kEvents)][*] (Object) in abort-signal.js", 1000;
     a_list_behind_a_symbol: "symbol-key" =>
-        "{url, done}", ("done", "symbol-key.js", 11), "agent[\"<symbol pending>\"][] in symbol-key.js", 1000;
+        "{url, done}", ("done", "symbol-key.js", 11), "agent[Symbol(pending)][] in symbol-key.js", 1000;
+}
+
+#[test]
+fn functions_of_many_places_are_one_leak() {
+    if node_is_there() {
+        let report = Pair::make("compiled-rules").report();
+        let [leak] = report.culprits.as_slice() else { panic!("{:#?}", report.culprits) };
+        assert_eq!((leak.class.as_str(), leak.count_delta), ("Function", 200), "{leak:#?}");
+        assert_eq!(leak.held_by, "rules[] in compiled-rules.js", "{leak:#?}");
+    }
 }
 
 #[test]
