@@ -68,7 +68,8 @@ impl Pair {
 
     /// A capture is over: the gap runs from the snapshot, not from the wish for it.
     pub(crate) fn on_captured(&mut self, stored: bool, now: Timestamp) {
-        if let Self::First { life, .. } = *self {
+        // After a failure the caller tries again by itself, and that one counts as well.
+        if let Self::First { life, .. } | Self::Failed { life, .. } = *self {
             *self = if stored { Self::First { life, from: now } } else { Self::Failed { life, from: now } };
         }
     }
@@ -120,6 +121,18 @@ mod tests {
         pair.on_captured(false, minute(1));
         assert_eq!(pair.on_time(1, minute(31), GAP), Some(PairPart::First));
         assert_eq!(pair.on_time(1, minute(61), GAP), Some(PairPart::Second));
+    }
+
+    /// The capture is tried again long before a gap has passed. A first that was stored at last used to be forgotten,
+    /// and another first was taken in the place of the second.
+    #[test]
+    fn a_first_that_is_stored_at_the_second_try_is_followed_by_the_second() {
+        let mut pair = Pair::default();
+        pair.on_leak(1, minute(0));
+        pair.on_captured(false, minute(1));
+        pair.on_captured(true, minute(6));
+        assert_eq!(pair.on_time(1, minute(35), GAP), None);
+        assert_eq!(pair.on_time(1, minute(36), GAP), Some(PairPart::Second));
     }
 
     #[test]
