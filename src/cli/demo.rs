@@ -151,7 +151,12 @@ async fn follow(timeout: Duration, daemon: &Running, receiver: &mut Receiver) ->
     loop {
         // Both branches are cancel-safe: an interval and a channel's receive.
         tokio::select! {
-            _ = looks.tick() => view.show(&daemon.board),
+            _ = looks.tick() => {
+                view.show(&daemon.board);
+                if view.is_unread() {
+                    return Ok(());
+                }
+            }
             Some(webhook) = receiver.next() => {
                 view.received(&webhook);
                 if finished(&webhook)? {

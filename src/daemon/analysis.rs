@@ -1,7 +1,7 @@
-//! The comparison of a pair, in a process of its own: its memory limit and low priority keep a huge or hostile
-//! snapshot from hurting the watchdog or its neighbours.
+//! The analysis of snapshots, in a process of its own: its memory limit and low priority keep a huge or hostile one
+//! from hurting the watchdog or its neighbours.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -13,34 +13,62 @@ use crate::alert::message::Culprit;
 use crate::clock::Timestamp;
 use crate::daemon::clock::Clock;
 use crate::heap::report::{self, Report};
+use crate::heap::summary::Summary;
 use crate::target::TargetName;
 use crate::units::ByteSize;
 
-/// How a comparison is run.
+/// How an analysis is run.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The heapwatch executable.
     pub executable: PathBuf,
-    /// Longest time for one comparison.
+    /// Longest time for one analysis.
     pub timeout: Duration,
     /// Address space of the process.
     pub memory: ByteSize,
 }
 
-/// How a comparison ended.
+/// What is to be analysed.
+#[derive(Clone, Debug)]
+pub(super) enum Task {
+    /// One snapshot: what it holds, long before there is a second one.
+    Summary(PathBuf),
+    /// A pair: what leaks.
+    Comparison(PathBuf, PathBuf),
+}
+
+/// How an analysis ended.
 #[derive(Debug)]
 pub struct Analysis {
     /// Whose heap it is.
     pub target: TargetName,
-    /// Name of the second snapshot, beside which the result is kept.
+    /// Name of the newest snapshot in it, beside which the result is kept.
     pub snapshot: String,
     /// When it was over.
     pub at: Timestamp,
-    /// What it found, as data and as it was printed, or why not.
-    pub outcome: Result<(Report, String), AnalysisError>,
+    /// What it found, or why not.
+    pub outcome: Result<Finding, AnalysisError>,
 }
 
-/// Why there is no comparison.
+/// What an analysis found.
+#[derive(Debug)]
+pub struct Finding {
+    /// As data.
+    pub kind: FindingKind,
+    /// As it was printed: JSON.
+    pub printed: String,
+}
+
+/// The two kinds of findings.
+#[derive(Debug)]
+pub enum FindingKind {
+    /// What one snapshot holds.
+    Summary(Summary),
+    /// What a pair says.
+    Comparison(Report),
+}
+
+/// Why there is no analysis.
 #[derive(Debug, thiserror::Error)]
 pub enum AnalysisError {
     /// The process could not be started or waited for.
@@ -67,35 +95,31 @@ const REPORT_LIMIT: u64 = 64 << 20;
 /// Most of the error text that is read.
 const ERROR_LIMIT: u64 = 4 << 10;
 
-/// Compares two snapshots. Dropping the future kills the process.
-pub(super) async fn run(
-    options: Options,
-    target: TargetName,
-    snapshot: String,
-    pair: (PathBuf, PathBuf),
-    clock: Clock,
-) -> Analysis {
-    let outcome = compare(&options, &pair.0, &pair.1).await;
+/// Analyses. Dropping the future kills the process.
+pub(super) async fn run(options: Options, target: TargetName, snapshot: String, task: Task, clock: Clock) -> Analysis {
+    let outcome = analyse(&options, &task).await;
     Analysis { target, snapshot, at: clock.now(), outcome }
 }
 
-async fn compare(options: &Options, before: &Path, after: &Path) -> Result<(Report, String), AnalysisError> {
-    let mut child = Command::new(&options.executable)
-        .args(["heap", "diff", "--json"])
-        .args([before, after])
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
+async fn analyse(options: &Options, task: &Task) -> Result<Finding, AnalysisError> {
+    let mut command = Command::new(&options.executable);
+    match task {
+        Task::Summary(snapshot) => command.args(["heap", "summary", "--json"]).arg(snapshot),
+        Task::Comparison(before, after) => command.args(["heap", "diff", "--json"]).args([before, after]),
+    };
+    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn()?;
     restrain(&child, options.memory);
     let finished = tokio::time::timeout(options.timeout, collect(&mut child)).await;
     let (status, printed, says) = finished.map_err(|_| AnalysisError::Timeout(options.timeout))??;
     if !status.success() {
         return Err(AnalysisError::Failed { status, says });
     }
-    Ok((serde_json::from_str(&printed)?, printed))
+    let kind = match task {
+        Task::Summary(_) => FindingKind::Summary(serde_json::from_str(&printed)?),
+        Task::Comparison(..) => FindingKind::Comparison(serde_json::from_str(&printed)?),
+    };
+    Ok(Finding { kind, printed })
 }
 
 /// Lowest priority and a bound on memory. Where the system refuses either, the comparison still runs.
@@ -134,8 +158,34 @@ pub(super) fn culprits(report: &Report) -> Vec<Culprit> {
     report.culprits.iter().take(MOST_SHOWN).map(culprit).collect()
 }
 
-/// The comparison as a person reads it, for the file beside the snapshots.
-pub(super) fn text(report: &Report) -> String {
+/// What was found as a person reads it, for the file beside the snapshots.
+pub(super) fn text(finding: &Finding) -> String {
+    let mut lines = match &finding.kind {
+        FindingKind::Summary(summary) => summary_lines(summary),
+        FindingKind::Comparison(report) => comparison_lines(report),
+    };
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn summary_lines(summary: &Summary) -> Vec<String> {
+    /// The first few say what a heap is made of.
+    const MOST_SHOWN: usize = 12;
+    let size = ByteSize::new;
+    let mut lines =
+        vec![format!("{} objects, {}", summary.nodes, size(summary.bytes)), "\nwhat retains most:".to_owned()];
+    let largest = summary.largest.iter().take(MOST_SHOWN);
+    lines.extend(largest.map(|one| format!("    {} {} {} @{}", size(one.retained), one.class, one.path, one.id)));
+    lines.push("\nwhat holds the most entries:".to_owned());
+    let containers = summary.containers.iter().take(MOST_SHOWN);
+    lines.extend(containers.map(|one| format!("    {} in {} {} @{}", one.entries, one.class, one.path, one.id)));
+    lines.push("\nclasses:".to_owned());
+    let classes = summary.classes.iter().take(MOST_SHOWN);
+    lines.extend(classes.map(|class| format!("    {} {} x {}", size(class.retained), class.count, class.name)));
+    lines
+}
+
+fn comparison_lines(report: &Report) -> Vec<String> {
     let mut lines = vec![report.headline.clone()];
     for found in &report.culprits {
         lines.push(format!("\n{}", found.headline));
@@ -143,8 +193,7 @@ pub(super) fn text(report: &Report) -> String {
         lines.extend(found.caution.iter().map(|caution| format!("    but: {caution}")));
     }
     lines.extend(report.notes.iter().map(|note| format!("\nnote: {note}")));
-    lines.push(String::new());
-    lines.join("\n")
+    lines
 }
 
 fn culprit(found: &report::Culprit) -> Culprit {

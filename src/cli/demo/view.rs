@@ -17,6 +17,7 @@ pub(super) struct View {
     shown_state: Option<State>,
     snapshots: usize,
     stage: &'static str,
+    unread: bool,
 }
 
 /// Steps of the story, for the progress bar.
@@ -24,9 +25,9 @@ const STEPS: u64 = 6;
 /// Without a terminal, a line every so many polls shows that things go on.
 const POLLS_PER_LINE: u64 = 4;
 
-/// Prints one line; a reader that went away is no reason to stop cleaning up.
-pub(super) fn say(line: &str) {
-    writeln!(std::io::stdout().lock(), "{line}").ok();
+/// Prints one line. Whether anybody reads it: a reader that went away is no reason not to clean up.
+pub(super) fn say(line: &str) -> bool {
+    writeln!(std::io::stdout().lock(), "{line}").is_ok()
 }
 
 impl View {
@@ -37,12 +38,24 @@ impl View {
             bar.set_style(style);
             bar
         });
-        Self { bar, shown_polls: 0, shown_state: None, snapshots: 0, stage: "the service was never read" }
+        Self {
+            bar,
+            shown_polls: 0,
+            shown_state: None,
+            snapshots: 0,
+            stage: "the service was never read",
+            unread: false,
+        }
     }
 
     /// How far the story came.
     pub(super) const fn stage(&self) -> &'static str {
         self.stage
+    }
+
+    /// Whether the reader of the output has gone away, as `head` does.
+    pub(super) const fn is_unread(&self) -> bool {
+        self.unread
     }
 
     /// Shows what is new on the board.
@@ -58,7 +71,7 @@ impl View {
     }
 
     /// A webhook came in: the body is shown as received.
-    pub(super) fn received(&self, received: &Received) {
+    pub(super) fn received(&mut self, received: &Received) {
         let proof = match &received.signature {
             Ok(()) => "signature verified".to_owned(),
             Err(problem) => format!("SIGNATURE DOES NOT HOLD: {problem}"),
@@ -112,21 +125,22 @@ impl View {
         );
         match &self.bar {
             Some(bar) => bar.set_message(text),
-            None if polls / POLLS_PER_LINE != self.shown_polls / POLLS_PER_LINE => say(&text),
+            None if polls / POLLS_PER_LINE != self.shown_polls / POLLS_PER_LINE => self.line(&text),
             None => {}
         }
         self.shown_polls = polls;
     }
 
-    fn line(&self, text: &str) {
-        match &self.bar {
+    fn line(&mut self, text: &str) {
+        let is_read = match &self.bar {
             Some(bar) => bar.suspend(|| say(text)),
             None => say(text),
-        }
+        };
+        self.unread |= !is_read;
     }
 }
 
 fn growth_of(status: &TargetStatus) -> String {
     let growth = status.watch.verdict.as_ref().and_then(|verdict| verdict.growth);
-    growth.map_or_else(String::new, |growth| format!(", {} grows {}", "floor", growth.slope))
+    growth.map_or_else(String::new, |growth| format!(", floor grows {}", growth.slope))
 }

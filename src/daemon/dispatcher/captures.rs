@@ -190,10 +190,11 @@ impl Dispatcher {
         let kept = Kept { name: snapshot.name.clone(), path: snapshot.path.clone() };
         match running.part {
             // Taken so that a leak that is confirmed soon after has something to be compared with: no cooldown.
-            PairPart::Baseline => {}
+            PairPart::Baseline => memory.to_summarise = Some(kept),
             // A restart has begun the pair anew, so this one is of a life that is over.
             _ if running.died => {}
             PairPart::First => {
+                memory.to_summarise = Some(kept.clone());
                 if let Some(pair) = &mut memory.pair {
                     pair.first = Some(kept);
                 }

@@ -55,6 +55,9 @@ pub(super) struct Memory {
     pub(super) learned: Option<LearnedCost>,
     /// Names of the open episode's snapshots, oldest first.
     pub(super) snapshots: Vec<String>,
+    /// The first snapshot whose summary is owed.
+    #[serde(default)]
+    pub(super) to_summarise: Option<Kept>,
     /// The pair whose comparison is owed.
     pub(super) to_analyse: Option<(Kept, Kept)>,
     /// The first culprit, as one line.
@@ -145,6 +148,7 @@ impl Memory {
             last_pair: None,
             learned: None,
             snapshots: Vec::new(),
+            to_summarise: None,
             to_analyse: None,
             culprit: None,
             kills_this_week: 0,

@@ -1,27 +1,28 @@
-//! Evidence: the comparison of a pair, from the moment it is owed to the alert that carries its culprit.
+//! Evidence: the summary of a first snapshot and the comparison of a pair, from the moment they are owed to the alert
+//! that carries the culprit.
 
 use tracing::{info, warn};
 
-use super::care::Kept;
+use super::care::Memory;
 use super::{Batch, Dispatcher};
 use crate::alert::policy::Fact;
-use crate::daemon::analysis::{self, Analysis};
+use crate::clock::Timestamp;
+use crate::daemon::analysis::{self, Analysis, Finding, FindingKind, Task};
 use crate::daemon::event::Event;
 use crate::errors;
-use crate::heap::report::Report;
 use crate::store::snapshots::AnalysisForm;
 use crate::target::TargetName;
 
 impl Dispatcher {
-    /// Starts comparisons that are owed, as many at once as allowed. One that a stop cut off is owed still.
+    /// Starts analyses that are owed, as many at once as allowed. One that a stop cut off is owed still.
     pub(super) fn start_owed_analyses(&mut self) {
-        let owed: Vec<(TargetName, (Kept, Kept))> = self
+        let owed: Vec<_> = self
             .cares
             .iter()
             .filter(|(_, care)| !care.analysing)
-            .filter_map(|(name, care)| Some((name.clone(), care.memory.to_analyse.clone()?)))
+            .filter_map(|(name, care)| Some((name.clone(), owed_by(&care.memory)?)))
             .collect();
-        for (name, (first, second)) in owed {
+        for (name, (snapshot, task)) in owed {
             if self.analyses.len() >= self.rules.limits.max_analyses {
                 return;
             }
@@ -29,9 +30,9 @@ impl Dispatcher {
                 care.analysing = true;
             }
             let (options, clock, events) = (self.rules.analysis.clone(), self.tools.clock, self.tools.events.clone());
-            info!(target.name = %name, "comparing the two snapshots of {name}");
+            info!(target.name = %name, snapshot, "analysing what was captured of {name}");
             self.analyses.spawn(async move {
-                let analysis = analysis::run(options, name, second.name, (first.path, second.path), clock).await;
+                let analysis = analysis::run(options, name, snapshot, task, clock).await;
                 events.send(Event::Analysed(Box::new(analysis))).await.ok();
             });
         }
@@ -41,37 +42,59 @@ impl Dispatcher {
         let Analysis { target, snapshot, at, outcome } = analysis;
         let Some(care) = self.cares.get_mut(&target) else { return };
         care.analysing = false;
+        batch.touched.insert(target.clone());
+        let was_summary = care.memory.to_summarise.take_if(|kept| kept.name == snapshot).is_some();
         // A pair that was completed meanwhile is owed still.
         care.memory.to_analyse.take_if(|(_, second)| second.name == snapshot);
-        batch.touched.insert(target.clone());
-        let fact = match outcome {
-            Ok((report, printed)) => {
-                self.keep_analysis(snapshot, printed, &report).await;
-                let culprits = analysis::culprits(&report);
-                if let Some(care) = self.cares.get_mut(&target) {
-                    care.memory.culprit = culprits.first().map(|culprit| culprit.headline.clone());
-                }
-                Fact::Analysed { at, culprits }
-            }
+        match outcome {
+            Ok(finding) => self.on_finding(&target, snapshot, finding, at, batch).await,
             Err(failure) => {
                 let why = errors::one_line(&failure);
-                warn!(target.name = %target, "the snapshots of {target} could not be compared: {why}");
-                Fact::NotAnalysed { at, why }
+                warn!(target.name = %target, "the snapshots of {target} could not be analysed: {why}");
+                // Without its summary a first snapshot is as good for the comparison, which will say if it fails.
+                if !was_summary {
+                    self.say(&target, Fact::NotAnalysed { at, why }, batch);
+                }
             }
-        };
-        self.say(&target, fact, batch);
+        }
     }
 
-    async fn keep_analysis(&self, snapshot: String, printed: String, report: &Report) {
+    async fn on_finding(
+        &mut self,
+        target: &TargetName,
+        snapshot: String,
+        finding: Finding,
+        at: Timestamp,
+        batch: &mut Batch,
+    ) {
+        if let FindingKind::Comparison(report) = &finding.kind {
+            let culprits = analysis::culprits(report);
+            if let Some(care) = self.cares.get_mut(target) {
+                care.memory.culprit = culprits.first().map(|culprit| culprit.headline.clone());
+            }
+            self.say(target, Fact::Analysed { at, culprits }, batch);
+        }
+        self.keep_analysis(snapshot, finding).await;
+    }
+
+    async fn keep_analysis(&self, snapshot: String, finding: Finding) {
         let directory = self.tools.directory.clone();
-        let text = analysis::text(report);
         let kept = tokio::task::spawn_blocking(move || {
-            directory.put_analysis(&snapshot, AnalysisForm::Json, &printed)?;
-            directory.put_analysis(&snapshot, AnalysisForm::Text, &text)
+            directory.put_analysis(&snapshot, AnalysisForm::Json, &finding.printed)?;
+            directory.put_analysis(&snapshot, AnalysisForm::Text, &analysis::text(&finding))
         })
         .await;
         if let Ok(Err(problem)) = kept {
-            warn!(error = %problem, "the comparison could not be stored beside its snapshots");
+            warn!(error = errors::one_line(&problem), "the analysis could not be stored beside its snapshots");
         }
     }
+}
+
+/// The comparison goes first: it is what somebody waits for.
+fn owed_by(memory: &Memory) -> Option<(String, Task)> {
+    if let Some((first, second)) = memory.to_analyse.clone() {
+        return Some((second.name, Task::Comparison(first.path, second.path)));
+    }
+    let kept = memory.to_summarise.clone()?;
+    Some((kept.name, Task::Summary(kept.path)))
 }
