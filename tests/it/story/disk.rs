@@ -17,9 +17,9 @@ async fn retention_deletes_what_is_too_much_and_counts_it() {
     let scene =
         Scene::start(&format!("[retention]\nper_target = 2\nmin_free = \"0B\"\n{table}"), &[("api", "token")]).await;
     let is_well = |target: &serde_json::Value| target["watch"]["healthy_polls"].as_u64() >= Some(3);
-    scene.daemon.target_when("api", "polls that succeed", is_well).await;
     for count in 1..=3 {
-        assert!(scene.daemon.ask(&["snapshot", "api"]).status.success(), "snapshot {count}");
+        scene.daemon.target_when("api", "polls that succeed", is_well).await;
+        assert!(scene.daemon.ask(&["snapshot", "api"]).await.status.success(), "snapshot {count}");
         wait_for("it is stored", async || (scene.heard("api", "snapshot_stored").len() == count).then_some(())).await;
     }
     let pruned = "heapwatch_storage_pruned_total{reason=\"count\"}";

@@ -32,7 +32,7 @@ async fn a_capture_without_room_is_refused_with_its_sum_and_never_asked_for() {
     let confirmed = scene.hear("api", "leak_confirmed").await;
     assert!(text(&confirmed["missing_snapshots"]).contains("limit 200 MiB less 64 MiB margin"), "{confirmed}");
 
-    let asked = scene.daemon.ask(&["snapshot", "api"]);
+    let asked = scene.daemon.ask(&["snapshot", "api"]).await;
     let (says, complains) = (String::from_utf8(asked.stdout).unwrap(), String::from_utf8(asked.stderr).unwrap());
     assert_eq!(asked.status.code(), Some(1), "{complains}");
     assert!(complains.contains("limit 200 MiB less 64 MiB margin"), "{complains}");
@@ -64,10 +64,10 @@ async fn a_target_that_died_of_a_capture_is_not_captured_again_until_a_person_sa
     scene.hear("api", "still_leaking").await;
     let skipped = scene.hear("api", "snapshot_skipped").await;
     assert!(text(&skipped["skipped"]["refusals"]).contains("captures of this target are off"), "{skipped}");
-    assert_eq!(scene.daemon.ask(&["snapshot", "api"]).status.code(), Some(1));
+    assert_eq!(scene.daemon.ask(&["snapshot", "api"]).await.status.code(), Some(1));
     assert_eq!((leaking.captures(), leaking.pid()), (1, 101));
 
-    let rearmed = scene.daemon.ask(&["rearm", "api"]);
+    let rearmed = scene.daemon.ask(&["rearm", "api"]).await;
     assert!(String::from_utf8(rearmed.stdout).unwrap().contains("are allowed again"));
     wait_for("the capture that is due is asked for", async || (leaking.captures() == 2).then_some(())).await;
     let again = async || scene.heard("api", "snapshot_failed").into_iter().nth(1);

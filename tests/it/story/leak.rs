@@ -34,7 +34,7 @@ async fn a_leak_is_confirmed_and_explained_while_its_healthy_neighbours_raise_no
     names_the_guilty_line(&explained);
     a_pair_of_one_life_is_stored(&scene, &explained);
     figures_count_it(&scene).await;
-    commands_show_it(&scene, &explained);
+    commands_show_it(&scene, &explained).await;
     for name in ["fixed", "cache"] {
         wait_for(&format!("{name} was watched for long enough"), async || {
             (polls(&scene, name).await * 2 >= polls_to_confirm * 3).then_some(())
@@ -123,13 +123,13 @@ async fn figures_count_it(scene: &Scene) {
     }
 }
 
-fn commands_show_it(scene: &Scene, explained: &Value) {
+async fn commands_show_it(scene: &Scene, explained: &Value) {
     let culprit = explained["culprits"][0]["headline"].as_str().unwrap();
     for (arguments, expected) in [
         (&["status"][..], ["leaky", "leaking", culprit]),
         (&["explain", "leaky"], ["leaking (heapUsed)", "pass  slope", culprit]),
     ] {
-        let output = scene.daemon.ask(arguments);
+        let output = scene.daemon.ask(arguments).await;
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", output.status);
         for expected in expected {

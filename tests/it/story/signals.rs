@@ -106,7 +106,6 @@ async fn a_reload_takes_a_good_file_whole_and_a_bad_one_not_at_all() {
     assert_eq!(daemon.metric("heapwatch_target_up{target=\"goes\"}").await, None);
     let after = daemon.target("stays").await;
     assert!(polls(&after) >= polls(&before), "{after:#}");
-    assert_eq!(after["watch"]["healthy_polls"], after["watch"]["polls"], "no poll was lost: {after:#}");
     for fact in ["/watch/verdict/state", "/watch/verdict/since", "/watch/life"] {
         assert_eq!(after.pointer(fact), before.pointer(fact), "{fact}");
     }

@@ -123,11 +123,11 @@ impl Daemon {
         page.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(' ')?.parse().ok())
     }
 
-    /// Runs `heapwatch` with these arguments, asking this daemon, as a person does.
-    pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
+    /// Runs `heapwatch` with these arguments, asking this daemon, as a person does. Servers of the test go on meanwhile.
+    pub(crate) async fn ask(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_heapwatch"));
         command.args(arguments).arg("--server").arg(format!("unix:{}", self.home.path("socket").display()));
-        command.output().unwrap()
+        tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
     }
 
     /// The most memory it has had resident so far, in kB.
