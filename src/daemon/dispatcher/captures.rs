@@ -180,6 +180,7 @@ impl Dispatcher {
     ) {
         let polls_before = self.tools.board.get(name).map_or(0, |status| status.watch.polls);
         let Some(care) = self.cares.get_mut(name) else { return };
+        let gap = care.target.capture.as_ref().map_or(Duration::ZERO, |capture| capture.pair_gap);
         let memory = &mut care.memory;
         memory.wanted = memory.wanted.take().filter(|wanted| wanted.part != running.part);
         // Outside an episode nobody asks for them, and the next one begins with an empty list.
@@ -195,9 +196,7 @@ impl Dispatcher {
             _ if running.died => {}
             PairPart::First => {
                 memory.to_summarise = Some(kept.clone());
-                if let Some(pair) = &mut memory.pair {
-                    pair.first = Some(kept);
-                }
+                memory.on_first_stored(kept, ended, gap);
             }
             PairPart::Second => {
                 let first = memory.pair.take().and_then(|pair| pair.first);

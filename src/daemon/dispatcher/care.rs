@@ -49,6 +49,9 @@ pub(super) struct Memory {
     pub(super) pair: Option<Pair>,
     /// The capture that is due.
     pub(super) wanted: Option<Wanted>,
+    /// The second was due while its first was still held back.
+    #[serde(default)]
+    pub(super) second_is_due: bool,
     /// When the last pair was complete.
     pub(super) last_pair: Option<Timestamp>,
     /// What a capture of this target costs.
@@ -140,11 +143,16 @@ pub(super) struct Settling {
 
 impl Memory {
     pub(super) fn new(target: &Target) -> Self {
+        Self::of(TargetAlerts::new(target.name.clone(), target.labels.clone()))
+    }
+
+    fn of(alerts: TargetAlerts) -> Self {
         Self {
-            alerts: TargetAlerts::new(target.name.clone(), target.labels.clone()),
+            alerts,
             confirmed: None,
             pair: None,
             wanted: None,
+            second_is_due: false,
             last_pair: None,
             learned: None,
             snapshots: Vec::new(),
@@ -161,10 +169,34 @@ impl Memory {
         self.wanted = Some(Wanted { part, since: at, not_before: at, told: Vec::new(), refusals: Vec::new() });
     }
 
+    /// The detector asks for a snapshot. A second one waits for its first, which the gate may hold back for hours.
+    pub(super) fn on_due(&mut self, part: PairPart, at: Timestamp) {
+        self.second_is_due = part == PairPart::Second && self.first().is_none();
+        if !self.second_is_due {
+            self.want(part, at);
+        }
+    }
+
+    /// A first snapshot is stored; where its second was due before it, that is due one gap later.
+    pub(super) fn on_first_stored(&mut self, kept: Kept, ended: Timestamp, gap: Duration) {
+        if let Some(pair) = &mut self.pair {
+            pair.first = Some(kept);
+        }
+        if std::mem::take(&mut self.second_is_due) {
+            self.want(PairPart::Second, ended.plus(gap));
+        }
+    }
+
+    /// The first snapshot of the pair that is being taken.
+    pub(super) fn first(&self) -> Option<&Kept> {
+        self.pair.as_ref()?.first.as_ref()
+    }
+
     /// A new life: a pair is of one life, so what was begun is begun anew when it is due again.
     pub(super) fn begin_life(&mut self) {
         self.pair = None;
         self.wanted = None;
+        self.second_is_due = false;
     }
 
     /// An episode begins.
@@ -199,7 +231,7 @@ impl Care {
         let sample = watch.sample.as_ref();
         // Of a target that may have died of a capture, only polls since then show that it is well.
         let polls = self.doubt.as_ref().map_or(watch.polls, |doubt| watch.polls.saturating_sub(doubt.polls_before));
-        let second = part == PairPart::Second && self.memory.pair.as_ref().is_some_and(|pair| pair.first.is_some());
+        let second = part == PairPart::Second && self.memory.first().is_some();
         Situation {
             heap_used: sample.and_then(|sample| sample.heap_used),
             rss: sample.and_then(|sample| sample.rss),
@@ -245,5 +277,43 @@ impl Care {
             daily_budget: self.target.capture.as_ref().map_or(0, |capture| capture.gate.daily_budget),
             kills_this_week: memory.kills_this_week,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::policy::TargetAlerts;
+    use crate::target::TargetName;
+
+    fn memory() -> Memory {
+        Memory::of(TargetAlerts::new(TargetName::new("api").unwrap(), crate::target::Labels::new()))
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix_ms(1_760_000_000_000).plus(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_second_that_is_due_before_its_first_comes_one_gap_after_it() {
+        let mut memory = memory();
+        memory.on_due(PairPart::First, at(0));
+        memory.on_due(PairPart::Second, at(60));
+        assert_eq!(memory.wanted.as_ref().map(|wanted| wanted.part), Some(PairPart::First), "still held back");
+        memory.wanted = None;
+        memory.pair = Some(Pair { id: "p".into(), first: None });
+        let kept = Kept { name: "first".into(), path: "first".into() };
+        memory.on_first_stored(kept, at(300), Duration::from_mins(1));
+        let wanted = memory.wanted.clone().unwrap();
+        assert_eq!((wanted.part, wanted.not_before), (PairPart::Second, at(360)));
+    }
+
+    #[test]
+    fn a_new_life_forgets_half_a_pair() {
+        let mut memory = memory();
+        memory.pair = Some(Pair { id: "p".into(), first: Some(Kept { name: "f".into(), path: "f".into() }) });
+        memory.on_due(PairPart::Second, at(0));
+        memory.begin_life();
+        assert_eq!((memory.first(), memory.wanted.is_none(), memory.second_is_due), (None, true, false));
     }
 }

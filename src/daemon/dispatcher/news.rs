@@ -95,7 +95,7 @@ impl Dispatcher {
                 batch.writes.push(Write::Restart(Restart { target: name.clone(), at: event.at, cause: *cause }));
                 self.disarm_if_in_doubt(name, event.at, batch);
             }
-            Change::SnapshotDue { part } if care.target.capture.is_some() => care.memory.want(*part, event.at),
+            Change::SnapshotDue { part } if care.target.capture.is_some() => care.memory.on_due(*part, event.at),
             _ => {}
         }
     }

@@ -29,7 +29,7 @@ impl Dispatcher {
 
     async fn snapshot_now(&mut self, name: &TargetName, batch: &mut Batch) -> SnapshotAnswer {
         let now = self.tools.clock.now();
-        let has_first = self.cares.get(name).and_then(|care| care.memory.pair.as_ref()?.first.as_ref()).is_some();
+        let has_first = self.cares.get(name).is_some_and(|care| care.memory.first().is_some());
         let part = if has_first { PairPart::Second } else { PairPart::First };
         match self.ask_gate(name, part, true, now).await {
             Some(Ok(permit)) => {

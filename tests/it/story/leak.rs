@@ -32,7 +32,7 @@ async fn a_leak_is_confirmed_and_explained_while_its_healthy_neighbours_raise_no
     let polls_to_confirm = polls(&scene, "leaky").await;
     let explained = scene.hear("leaky", "analysis_ready").await;
     names_the_guilty_line(&explained);
-    a_pair_of_one_life_is_stored(&scene, &explained);
+    a_pair_of_one_life_is_stored(&scene, &explained).await;
     figures_count_it(&scene).await;
     commands_show_it(&scene, &explained).await;
     for name in ["fixed", "cache"] {
@@ -63,7 +63,7 @@ fn names_the_guilty_line(explained: &Value) {
     assert!(culprit["share_of_growth"].as_f64().unwrap() > 0.5, "{culprit}");
 }
 
-fn a_pair_of_one_life_is_stored(scene: &Scene, explained: &Value) {
+async fn a_pair_of_one_life_is_stored(scene: &Scene, explained: &Value) {
     let stored = scene.stored("leaky");
     let [(first, before), (second, after)] = &stored[..] else { panic!("two snapshots, not {stored:?}") };
     assert_eq!((before.part, after.part), (PairPart::First, PairPart::Second));
@@ -82,6 +82,10 @@ fn a_pair_of_one_life_is_stored(scene: &Scene, explained: &Value) {
     }
     assert_eq!(mode(&scene.daemon.home.path("snapshots")), 0o700);
     assert!(second.with_extension("analysis.json").exists() && second.with_extension("analysis.txt").exists());
+    let summary =
+        wait_for("the summary of the first", async || fs::read(first.with_extension("analysis.json")).ok()).await;
+    let summary: Value = serde_json::from_slice(&summary).unwrap();
+    assert!(summary["containers"].as_array().is_some_and(|containers| !containers.is_empty()), "{summary}");
     let diff =
         Command::new(env!("CARGO_BIN_EXE_heapwatch")).args(["heap", "diff"]).args([first, second]).output().unwrap();
     let text = String::from_utf8(diff.stdout).unwrap();
