@@ -142,7 +142,9 @@ pub enum Trouble {
     NotWritable,
     /// The database is unreadable; the next start moves it aside.
     Damaged,
-    /// Anything else.
+    /// What was to be written is at fault, not the database: trying again is in vain.
+    Row,
+    /// Anything else, such as a database that another process has locked.
     Other,
 }
 
@@ -252,6 +254,7 @@ impl StoreError {
             Some(ErrorCode::DiskFull) => Trouble::DiskFull,
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => Trouble::NotWritable,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged,
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => Trouble::Row,
             _ => Trouble::Other,
         }
     }
@@ -259,7 +262,7 @@ impl StoreError {
 
 impl Trouble {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::DiskFull, Self::NotWritable, Self::Damaged, Self::Other];
+    pub const ALL: [Self; 5] = [Self::DiskFull, Self::NotWritable, Self::Damaged, Self::Row, Self::Other];
 
     /// The name in metrics and JSON.
     pub const fn name(self) -> &'static str {
@@ -267,6 +270,7 @@ impl Trouble {
             Self::DiskFull => "disk_full",
             Self::NotWritable => "not_writable",
             Self::Damaged => "damaged",
+            Self::Row => "row",
             Self::Other => "other",
         }
     }

@@ -118,12 +118,12 @@ impl Ledger {
 fn write(store: &Store, batch: &[Write], now: Timestamp) -> Result<(), StoreError> {
     let all = store.transaction(now, |writer| batch.iter().try_for_each(|write| apply(writer, write)));
     match all {
-        Err(problem) if problem.trouble() == Trouble::Other => {}
+        Err(problem) if problem.trouble() == Trouble::Row => {}
         outcome => return outcome,
     }
     for row in batch {
         match store.transaction(now, |writer| apply(writer, row)) {
-            Err(problem) if problem.trouble() == Trouble::Other => {
+            Err(problem) if problem.trouble() == Trouble::Row => {
                 error!(error = errors::one_line(&problem), "a row cannot be written and is given up");
             }
             outcome => outcome?,
@@ -144,5 +144,30 @@ fn apply(writer: &Writer<'_>, write: &Write) -> Result<(), StoreError> {
         Write::Audit(event) => writer.put_audit(event),
         Write::Samples { target, samples } => writer.append_samples(target, samples),
         Write::Prune(keep) => writer.prune(keep),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leak::event::PairPart;
+    use crate::store::StoreError;
+
+    #[test]
+    fn a_row_at_fault_does_not_hold_up_the_others() {
+        let store = Store::open_in_memory().unwrap();
+        let now = Timestamp::from_unix_ms(1_760_000_000_000);
+        let target = TargetName::new("api").unwrap();
+        let good = Write::Attempt(Attempt {
+            target: target.clone(),
+            at: now,
+            part: PairPart::First,
+            outcome: "stored".into(),
+        });
+        // SQLite takes no value beyond a billion bytes; what is refused stands for whatever a row may be refused for.
+        let huge = Write::State { target: target.clone(), key: "huge", body: vec![0; 1_000_000_001] };
+        write(&store, &[huge, good], now).unwrap();
+        let kept = store.read(|reader| Ok::<_, StoreError>(reader.attempts(&target, now.minus(RETRY))?.len()));
+        assert_eq!(kept.unwrap(), 1);
     }
 }
