@@ -2,6 +2,7 @@
 //! that is run by root must not leave a directory behind that the service cannot write to.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
@@ -34,6 +35,9 @@ pub(super) fn writable(table: &mut Table<'_>, key: &'static str, default: PathBu
     directory
 }
 
+/// Group and everybody.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
 /// A directory that is there must be ours to write; one that is not must have a place to be created in.
 fn check_writable(directory: &Path) -> Result<(), String> {
     for ancestor in directory.ancestors() {
@@ -50,6 +54,9 @@ fn check_writable(directory: &Path) -> Result<(), String> {
             } else {
                 format!("cannot be created: {} is not a directory", ancestor.display())
             });
+        }
+        if is_itself && metadata.permissions().mode() & WRITABLE_BY_OTHERS != 0 {
+            return Err("is writable by others: make it mode 700, or name another directory".to_owned());
         }
         return access(ancestor, Access::WRITE_OK | Access::EXEC_OK).map_err(|errno| {
             let error = io::Error::from(errno);
@@ -94,5 +101,14 @@ mod tests {
         let problem = check_writable(&wanted).expect_err("a file is in the way");
         assert!(problem.contains("cannot be"), "{problem}");
         assert_eq!(check_writable(&place.path().join("a")), Err("is not a directory".to_owned()));
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_to_is_refused() {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o777)).expect("the directory is ours");
+        assert!(check_writable(place.path()).is_err_and(|problem| problem.contains("mode 700")));
+        std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).expect("the directory is ours");
+        assert_eq!(check_writable(place.path()), Ok(()));
     }
 }

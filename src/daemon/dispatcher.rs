@@ -19,10 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::alert::Channel;
 use crate::clock::Timestamp;
@@ -232,7 +232,11 @@ impl Dispatcher {
     /// Forgets tasks that have ended.
     fn reap(&mut self) {
         for tasks in [&mut self.captures, &mut self.analyses, &mut self.deliveries, &mut self.housekeeping] {
-            while tasks.try_join_next().is_some() {}
+            while let Some(ended) = tasks.try_join_next() {
+                if ended.as_ref().is_err_and(JoinError::is_panic) {
+                    error!("a task of the dispatcher ended in a panic; please report it with the log");
+                }
+            }
         }
     }
 

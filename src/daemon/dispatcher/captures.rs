@@ -153,14 +153,16 @@ impl Dispatcher {
 
     pub(super) async fn on_captured(&mut self, finished: Finished, batch: &mut Batch) {
         let name = finished.target.clone();
-        let Some(care) = self.cares.get_mut(&name) else { return };
-        let Some(running) = care.running.take() else { return };
-        batch.touched.insert(name.clone());
-        let commands = care.commands.clone();
-        let stored = finished.outcome.is_ok();
-        commands.send(Command::CaptureEnded { stored }).await.ok();
         let outcome = finished.outcome.as_ref().map_or_else(CaptureFailure::reason, |_| "stored");
         self.tools.metrics.capture(name.as_str(), outcome);
+        let running = self.cares.get_mut(&name).and_then(|care| Some((care.running.take()?, care.commands.clone())));
+        let Some((running, commands)) = running else {
+            // The target has left the configuration meanwhile; its budget is kept for the case that it comes back.
+            return batch.writes.push(attempt(&name, finished.part, finished.began, outcome));
+        };
+        batch.touched.insert(name.clone());
+        let stored = finished.outcome.is_ok();
+        commands.send(Command::CaptureEnded { stored }).await.ok();
         if !finished.outcome.as_ref().is_err_and(CaptureFailure::may_have_killed) {
             batch.writes.push(attempt(&name, finished.part, finished.began, outcome));
         }
