@@ -13,7 +13,7 @@ use crate::daemon::metrics::Metrics;
 use crate::errors;
 use crate::sample::Sample;
 use crate::store::record::{Attempt, AuditEvent, Disarmed, Episode, Letter, Restart};
-use crate::store::{Keep, Store, StoreError, Trouble, Writer};
+use crate::store::{Keep, Reader, Store, StoreError, Trouble, Writer};
 use crate::target::TargetName;
 
 /// One row to write.
@@ -111,6 +111,18 @@ impl Ledger {
         });
         self.owed.drain(..excess);
     }
+}
+
+/// Reads off the async threads. `None` where it failed, which is logged with what was to be read, or where the runtime is
+/// going down: whoever asks begins anew, for a target without history is better than none.
+pub(super) async fn read<T: Send + 'static>(
+    store: &Arc<Store>,
+    what: &str,
+    question: impl FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> Option<T> {
+    let store = Arc::clone(store);
+    let answer = tokio::task::spawn_blocking(move || store.read(question)).await.ok()?;
+    answer.inspect_err(|problem| error!(error = errors::one_line(problem), "cannot read {what}")).ok()
 }
 
 /// All in one transaction. Where a row is at fault and not the disk, each for itself, so that the one does not hold up

@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use super::dispatcher::{DETECTOR_KEY, Order, Rules};
 use super::event::Event;
+use super::ledger;
 use super::metrics::Metrics;
 use super::pings;
 use super::watcher::{Command, Surroundings, Watcher};
@@ -221,17 +222,13 @@ impl Supervisor {
 
     /// What the detector of this target knew when it was last written.
     async fn recall(&self, name: &TargetName) -> Option<DetectorState> {
-        let (store, asked) = (Arc::clone(&self.store), name.clone());
-        let read = tokio::task::spawn_blocking(move || store.read(|reader| reader.state(&asked, DETECTOR_KEY))).await;
-        let body = match read {
-            // Emptied when the target left the configuration.
-            Ok(Ok(body)) => body.filter(|body| !body.is_empty())?,
-            Ok(Err(problem)) => {
-                warn!(target.name = %name, error = errors::one_line(&problem), "the verdict on {name} begins anew");
-                return None;
-            }
-            Err(_) => return None,
-        };
+        let asked = name.clone();
+        let what = format!("the verdict on {name}");
+        let body = ledger::read(&self.store, &what, move |reader| reader.state(&asked, DETECTOR_KEY)).await??;
+        // Emptied when the target left the configuration.
+        if body.is_empty() {
+            return None;
+        }
         match serde_json::from_slice(&body) {
             Ok(state) => Some(state),
             Err(problem) => {

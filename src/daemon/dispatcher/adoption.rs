@@ -10,7 +10,7 @@ use super::{Batch, CARE_KEY, DETECTOR_KEY, Dispatcher, captures};
 use crate::alert::policy::Fact;
 use crate::capture::download::Capturer;
 use crate::config::Target;
-use crate::daemon::ledger::Write;
+use crate::daemon::ledger::{self, Write};
 use crate::daemon::watcher::Command;
 use crate::target::TargetName;
 
@@ -52,23 +52,15 @@ impl Dispatcher {
         commands: mpsc::Sender<Command>,
     ) -> Care {
         let now = self.tools.clock.now();
-        let (store, name) = (Arc::clone(&self.tools.store), target.name.clone());
-        let read = tokio::task::spawn_blocking(move || {
-            store.read(|reader| {
-                let memory = reader.state(&name, CARE_KEY)?;
-                let attempts = reader.attempts(&name, now.minus(BUDGET_WINDOW))?;
-                Ok((memory, attempts, reader.disarmed(&name)?))
-            })
+        let name = target.name.clone();
+        let what = format!("what is known of {name}");
+        let rows = ledger::read(&self.tools.store, &what, move |reader| {
+            let memory = reader.state(&name, CARE_KEY)?;
+            let attempts = reader.attempts(&name, now.minus(BUDGET_WINDOW))?;
+            Ok((memory, attempts, reader.disarmed(&name)?))
         })
         .await;
-        let (memory, attempts, disarmed) = match read {
-            Ok(Ok(rows)) => rows,
-            Ok(Err(problem)) => {
-                warn!(target.name = %target.name, error = %problem, "cannot read what is known of {}", target.name);
-                (None, Vec::new(), None)
-            }
-            Err(_) => (None, Vec::new(), None),
-        };
+        let (memory, attempts, disarmed) = rows.unwrap_or_default();
         let memory = memory.and_then(|body| match serde_json::from_slice::<Memory>(&body) {
             Ok(memory) => Some(memory),
             Err(problem) => {

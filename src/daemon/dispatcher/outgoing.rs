@@ -1,7 +1,5 @@
 //! What goes out: facts become alerts, alerts become letters, and all of it is written before it is sent.
 
-use std::sync::Arc;
-
 use tracing::error;
 
 use super::lanes::{self, Lane};
@@ -11,7 +9,7 @@ use crate::alert::message::{Alert, Status};
 use crate::alert::outbox::{Entry, Health};
 use crate::alert::policy::{self, Fact};
 use crate::daemon::event::Tried;
-use crate::daemon::ledger::Write;
+use crate::daemon::ledger::{self, Write};
 use crate::errors;
 use crate::store::record::AuditEvent;
 use crate::target::TargetName;
@@ -154,15 +152,9 @@ impl Dispatcher {
     }
 
     async fn recall_entries(&self, channel: &str) -> Vec<Entry> {
-        let (store, name) = (Arc::clone(&self.tools.store), channel.to_owned());
-        let read = tokio::task::spawn_blocking(move || store.read(|reader| reader.pending_letters(&name))).await;
-        match read {
-            Ok(Ok(letters)) => letters.iter().filter_map(lanes::read_letter).collect(),
-            Ok(Err(problem)) => {
-                error!(channel, error = errors::one_line(&problem), "cannot read what channel {channel} is owed");
-                Vec::new()
-            }
-            Err(_) => Vec::new(),
-        }
+        let name = channel.to_owned();
+        let what = format!("what channel {channel} is owed");
+        let letters = ledger::read(&self.tools.store, &what, move |reader| reader.pending_letters(&name)).await;
+        letters.unwrap_or_default().iter().filter_map(lanes::read_letter).collect()
     }
 }
