@@ -12,6 +12,7 @@ pub mod schedule;
 pub mod signals;
 pub mod watcher;
 
+mod archive;
 mod dispatcher;
 mod ledger;
 mod pings;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, Listen, Sources};
+use crate::daemon::archive::Archive;
 use crate::daemon::clock::Clock;
 use crate::daemon::dispatcher::{Dispatcher, Tools};
 use crate::daemon::metrics::Metrics;
@@ -112,7 +114,7 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
         board: board.clone(),
         metrics: Arc::clone(&metrics),
         store: Arc::clone(&store),
-        directory,
+        directory: directory.clone(),
         events: events.clone(),
         reloads: reloads.clone(),
     };
@@ -121,7 +123,8 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
     let mut helpers = JoinSet::new();
     helpers.spawn(forward_requests(request_queue, events.clone()));
     if let Some(listener) = listener {
-        let site = site(&board, &metrics, requests, is_ready);
+        let archive = Archive { store: Arc::clone(&store), directory: directory.clone() };
+        let site = site(&board, &metrics, requests, is_ready, archive, clock);
         helpers.spawn(serve(listener, site, stop.clone()));
     }
     let supervisor = Supervisor::new(launch, clock, board.clone(), metrics, store, events, orders, stop.clone());
@@ -243,9 +246,18 @@ fn site(
     metrics: &Arc<Metrics>,
     requests: mpsc::Sender<web::Request>,
     ready: watch::Receiver<bool>,
+    archive: Archive,
+    clock: Clock,
 ) -> web::Site {
     let (metrics, shown) = (Arc::clone(metrics), board.clone());
-    web::Site { board: board.clone(), metrics: Arc::new(move || metrics.render(&shown)), requests, ready }
+    web::Site {
+        board: board.clone(),
+        metrics: Arc::new(move || metrics.render(&shown)),
+        requests,
+        ready,
+        now: Arc::new(move || clock.now()),
+        dossier: Arc::new(move |query| archive.dossier(query, clock.now())),
+    }
 }
 
 async fn serve(listener: web::Listener, site: web::Site, stop: CancellationToken) {

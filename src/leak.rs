@@ -23,5 +23,5 @@ mod watch;
 pub use detector::{Detector, DetectorState, Observation};
 pub use event::LeakEvent;
 pub use options::{GaugeRule, OptionError, Options};
-pub use picture::Picture;
+pub use picture::{Outline, Picture};
 pub use verdict::Verdict;

@@ -1,14 +1,20 @@
 //! What the pages, the API and the live view show of a target: plain data, written by its watcher and the dispatcher.
 
 pub mod board;
+pub mod dossier;
+pub mod house;
+mod standing;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::leak::Outline;
 use crate::leak::event::PairPart;
 use crate::leak::verdict::Verdict;
 use crate::sample::Sample;
 use crate::target::{Labels, Life, TargetName};
+
+pub use standing::Standing;
 
 /// One target as it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,10 +48,28 @@ pub struct WatchStatus {
     pub last_failure: Option<String>,
     /// Since when polls fail, if they do.
     pub failing_since: Option<Timestamp>,
+    /// So many have failed in a row that the target was called down.
+    #[serde(default)]
+    pub is_down: bool,
+    /// Floors of the verdict's signal over the last hours.
+    #[serde(default)]
+    pub outline: Option<Outline>,
+    /// How far the watch over a fix has come, while there is one.
+    #[serde(default)]
+    pub verification: Option<Verification>,
     /// Polls made since heapwatch started.
     pub polls: u64,
     /// Ticks skipped because the poll before was still running.
     pub late_ticks: u64,
+}
+
+/// A fix that is being watched: time counts where floors cover it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Seconds watched so far.
+    pub watched_seconds: f64,
+    /// Seconds after which the episode is resolved.
+    pub of_seconds: f64,
 }
 
 impl WatchStatus {
@@ -72,6 +96,18 @@ pub struct CareStatus {
     pub daily_budget: u32,
     /// Likely kills at the memory limit in the last 7 days.
     pub kills_this_week: u32,
+    /// When the oldest attempt that counts against the budget stops counting.
+    #[serde(default)]
+    pub budget_frees_at: Option<Timestamp>,
+    /// Until when no further pair is begun, where one was taken; may be past.
+    #[serde(default)]
+    pub cooldown_until: Option<Timestamp>,
+    /// Extra bytes that a capture of this target was seen to cost for each byte of its heap.
+    #[serde(default)]
+    pub cost_factor: Option<f64>,
+    /// An analysis of its snapshots runs.
+    #[serde(default)]
+    pub analysing: bool,
 }
 
 /// An open episode.

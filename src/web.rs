@@ -30,8 +30,10 @@ use axum::routing::{get, post};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::clock::Timestamp;
 use crate::leak::Picture;
 use crate::status::board::Board;
+use crate::status::dossier::{Dossier, DossierQuery};
 use crate::target::TargetName;
 
 pub use api::{Problem, SnapshotAnswer};
@@ -47,6 +49,10 @@ pub struct Site {
     pub requests: mpsc::Sender<Request>,
     /// True once every part of the daemon has started.
     pub ready: watch::Receiver<bool>,
+    /// The time.
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// What is kept on disk of a target. It blocks, and so is called off the async threads.
+    pub dossier: Arc<dyn Fn(&DossierQuery) -> Dossier + Send + Sync>,
 }
 
 impl fmt::Debug for Site {

@@ -209,6 +209,7 @@ impl Dispatcher {
         let mut batch = Batch::default();
         self.remind(now, &mut batch);
         self.tell_of_the_store(&mut batch);
+        self.free_budgets(now, &mut batch);
         for name in self.cares.keys().cloned().collect::<Vec<_>>() {
             self.observe_cost(&name, now, &mut batch);
             self.settle_doubt(&name, now, &mut batch);
@@ -226,6 +227,7 @@ impl Dispatcher {
         }
         self.commit(batch).await;
         self.reap();
+        self.show_house();
         self.tell_systemd();
     }
 

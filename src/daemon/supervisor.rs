@@ -22,6 +22,7 @@ use crate::errors;
 use crate::http::ShownUrl;
 use crate::leak::DetectorState;
 use crate::status::board::Board;
+use crate::status::house::RefusedReload;
 use crate::status::{CareStatus, TargetStatus, WatchStatus};
 use crate::store::Store;
 use crate::target::TargetName;
@@ -110,11 +111,14 @@ impl Supervisor {
                 self.warn_of_what_needs_a_restart(&config);
                 self.apply(config).await;
                 self.metrics.reloaded(Some(self.clock.now().unix_seconds()));
+                self.board.keep_house(|house| house.refused_reload = None);
                 info!(targets = self.watched.len(), "the new configuration is in force");
                 Ok(())
             }
             Ok(Err(problems)) => {
                 self.metrics.reloaded(None);
+                let refused = RefusedReload { at: self.clock.now(), why: problems.to_string() };
+                self.board.keep_house(|house| house.refused_reload = Some(refused));
                 error!("the new configuration is refused and the old one stays in force: {problems}");
                 Err(problems.to_string())
             }

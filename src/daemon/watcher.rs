@@ -20,6 +20,7 @@ use crate::http::ClientError;
 use crate::leak::{Detector, DetectorState, LeakEvent, Observation, Picture};
 use crate::probe::{ProbeError, Prober, Reading, Reason};
 use crate::sample::Sample;
+use crate::status::Verification;
 use crate::status::board::Board;
 
 /// What a watcher is told while it runs.
@@ -168,6 +169,7 @@ impl Watcher {
             watch.failed_polls = 0;
             watch.last_failure = None;
             watch.failing_since = None;
+            watch.is_down = false;
         });
         self.on_answer(at).await;
         self.on_changes(changes, at).await;
@@ -213,11 +215,13 @@ impl Watcher {
         let (since, failed_polls) = (failing.since, failing.polls);
         let newly_down = failed_polls >= self.target.down_after && !failing.told;
         failing.told |= newly_down;
+        let is_down = failing.told;
         self.surroundings.board.watch(&name, |watch| {
             watch.healthy_polls = 0;
             watch.failed_polls = failed_polls;
             watch.last_failure = Some(why.clone());
             watch.failing_since = Some(since);
+            watch.is_down = is_down;
         });
         if newly_down {
             self.tell(WatchNews::Down { at, since, why, failed_polls }).await;
@@ -277,10 +281,15 @@ impl Watcher {
 
     fn publish(&self) {
         let verdict = self.detector.verdict().clone();
-        let life = self.detector.life();
+        let (life, outline) = (self.detector.life(), self.detector.outline());
+        let of_seconds = self.detector.options().verify.as_secs_f64();
+        let verification =
+            self.detector.verified_seconds().map(|watched_seconds| Verification { watched_seconds, of_seconds });
         self.surroundings.board.watch(&self.target.name, |watch| {
             watch.verdict = Some(verdict);
             watch.life = life;
+            watch.outline = outline;
+            watch.verification = verification;
         });
     }
 

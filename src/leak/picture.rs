@@ -20,6 +20,19 @@ pub struct Picture {
     pub events: Vec<LeakEvent>,
 }
 
+/// The floors of one signal in a few numbers at equal distances, for a line as small as a word.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outline {
+    /// Which signal.
+    pub signal: Signal,
+    /// Middle of the first part.
+    pub since: Timestamp,
+    /// Middle of the last one.
+    pub until: Timestamp,
+    /// Bytes; `None` where too few polls were answered.
+    pub floors: Vec<Option<u64>>,
+}
+
 /// The floors of one signal, oldest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FloorSeries {

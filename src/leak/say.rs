@@ -5,7 +5,7 @@ use crate::leak::detector::Detector;
 use crate::leak::episode::bytes;
 use crate::leak::gate::Gate;
 use crate::leak::judge::Trial;
-use crate::leak::picture::{FloorSeries, Picture};
+use crate::leak::picture::{FloorSeries, Outline, Picture};
 use crate::leak::verdict::{Reason, State, Verdict};
 use crate::leak::watch::on_lines_of;
 use crate::sample::Signal;
@@ -45,6 +45,18 @@ impl Detector {
             limit_bytes: self.limit(),
             events: self.known.history.clone(),
         }
+    }
+
+    /// The floors of the verdict's signal over the last hours of this life; `None` before there are two.
+    pub fn outline(&self) -> Option<Outline> {
+        let memory = self.known.memory.as_ref()?;
+        let judged =
+            self.known.episode.as_ref().map(|episode| episode.signal).or(self.judged().map(|(signal, _)| signal));
+        let (signal, watch) = match judged {
+            Some(signal) => (signal, memory.watch(signal)?),
+            None => memory.watches().next()?,
+        };
+        watch.outline(signal, self.known.last?)
     }
 
     /// Seconds that a fix has been watched for, while one is; it is held after `options().verify`.

@@ -6,6 +6,8 @@ use crate::clock::Timestamp;
 use crate::growth::blocks::{Blocks, Fold};
 use crate::leak::judge::{Subject, Trial, judge};
 use crate::leak::options::Options;
+use crate::leak::picture::Outline;
+use crate::sample::Signal;
 
 /// Floors and judgement of one signal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,6 +163,22 @@ impl Watch {
         }
     }
 
+    /// The floors on the finest scale that reaches back to the start of the watch, or for as long as the second one
+    /// does: twelve hours of quarters where blocks are five minutes.
+    pub(crate) fn outline(&self, signal: Signal, now: Timestamp) -> Option<Outline> {
+        /// As many as a line of an inch can show.
+        const MOST: usize = 24;
+        let scales = self.floors.scales();
+        let scale = scales.iter().take(2).find(|scale| scale.dropped() == 0).or(scales.get(1))?;
+        let floors: Vec<Option<u64>> =
+            scale.parts().map(|floor| floor.is_finite().then(|| crate::leak::episode::bytes(floor))).collect();
+        let last = floors.len().checked_sub(1).filter(|last| *last > 0)?;
+        let at = |index| on_lines_of(now, self.floors.origin_ms().saturating_add(scale.middle_ms(index)));
+        let folded = floors.len().div_ceil(MOST);
+        let floors = floors.chunks(folded).map(|chunk| chunk.iter().flatten().min().copied()).collect();
+        Some(Outline { signal, since: at(0), until: at(last), floors })
+    }
+
     /// Middle of each floor of the finest scale that still covers it, and its height, oldest first.
     pub(crate) fn points(&self) -> Vec<(i64, f64)> {
         let mut points: Vec<(i64, f64)> = Vec::new();
@@ -194,4 +212,34 @@ pub(crate) fn new_blocks(fold: Fold, origin_ms: i64, options: &Options) -> Block
 pub(crate) fn on_lines_of(now: Timestamp, steady_ms: i64) -> Timestamp {
     let ago = now.steady_ms().saturating_sub(steady_ms);
     Timestamp::from_lines(steady_ms, now.wall_ms().saturating_sub(ago))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A watch over a signal that is read every 30 s for `hours` and rises by a byte a second.
+    fn watched(hours: i64) -> Option<Outline> {
+        let mut watch = Watch::new(0, &Options::default());
+        let seconds = hours * 3600;
+        for second in (0..=seconds).step_by(30) {
+            #[expect(clippy::cast_precision_loss, reason = "seconds of a test")]
+            watch.push(second * 1000, 1e6 + second as f64);
+        }
+        watch.outline(Signal::HeapUsed, Timestamp::from_unix_ms(seconds * 1000))
+    }
+
+    #[test]
+    fn an_outline_covers_half_a_day_in_a_few_floors() {
+        assert_eq!(watched(0), None);
+        for (hours, oldest_hour) in [(1, 0), (4, 0), (9, 0), (48, 36)] {
+            let outline = watched(hours).unwrap();
+            let floors: Vec<u64> = outline.floors.iter().copied().flatten().collect();
+            assert!((2..=24).contains(&floors.len()) && floors.is_sorted(), "{hours} h: {outline:?}");
+            let since = outline.since.steady_ms() / 60_000;
+            assert!((oldest_hour * 60..oldest_hour * 60 + 30).contains(&since), "{hours} h: {outline:?}");
+            let behind = hours * 60 - outline.until.steady_ms() / 60_000;
+            assert!((0..=30).contains(&behind), "{hours} h: {outline:?}");
+        }
+    }
 }

@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::status::house::HouseStatus;
 use crate::status::{CareStatus, TargetStatus, WatchStatus};
 use crate::target::{Labels, TargetName};
 
-/// The newest status of every target. Clones share one board.
+/// The newest status of every target, and of heapwatch itself. Clones share one board.
 ///
 /// One lock holds all of it: an update takes microseconds and comes once a poll, so even 10,000 targets leave it
 /// idle. It is never held across an await.
 #[derive(Clone, Debug, Default)]
-pub struct Board(Arc<Mutex<BTreeMap<TargetName, TargetStatus>>>);
+pub struct Board {
+    targets: Arc<Mutex<BTreeMap<TargetName, TargetStatus>>>,
+    house: Arc<Mutex<HouseStatus>>,
+}
 
 impl Board {
     /// Adds a target, or replaces what is known of it.
@@ -55,8 +59,24 @@ impl Board {
         self.lock().values().cloned().collect()
     }
 
+    /// What `look` makes of every target, by name, without a copy of the whole board: it is called with the board
+    /// locked, and so must be quick.
+    pub fn survey<T>(&self, look: impl FnMut(&TargetStatus) -> Option<T>) -> Vec<T> {
+        self.lock().values().filter_map(look).collect()
+    }
+
+    /// heapwatch itself as it stands.
+    pub fn house(&self) -> HouseStatus {
+        self.house.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes what is known of heapwatch itself.
+    pub fn keep_house(&self, change: impl FnOnce(&mut HouseStatus)) {
+        change(&mut self.house.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// A panic elsewhere leaves whole values behind, since each update replaces plain fields: reading on is safe.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TargetName, TargetStatus>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -95,16 +95,13 @@ impl SnapshotDir {
 
     /// All whole snapshots, oldest first. What [`Self::sweep`] reports as left alone is not among them.
     pub fn inventory(&self) -> Result<Vec<Stored>, StoreError> {
-        let mut stored = Vec::new();
-        for dir in target_dirs(&self.root)? {
-            for stem in stems(&dir)? {
-                if dir.join(format!("{stem}.{SNAPSHOT}")).exists() {
-                    stored.extend(read(&dir, &stem).ok());
-                }
-            }
-        }
-        stored.sort_by(|a, b| (a.sidecar.at.steady_ms(), &a.name).cmp(&(b.sidecar.at.steady_ms(), &b.name)));
-        Ok(stored)
+        whole_snapshots(&target_dirs(&self.root)?)
+    }
+
+    /// The whole snapshots of one target, oldest first; none where it has no directory yet.
+    pub fn inventory_of(&self, target: &TargetName) -> Result<Vec<Stored>, StoreError> {
+        let dir = self.root.join(target.as_str());
+        if dir.exists() { whole_snapshots(&[dir]) } else { Ok(Vec::new()) }
     }
 
     /// Free bytes that a process without privileges may use.
@@ -181,6 +178,19 @@ impl Stored {
             pinned: self.pinned,
         }
     }
+}
+
+fn whole_snapshots(dirs: &[PathBuf]) -> Result<Vec<Stored>, StoreError> {
+    let mut stored = Vec::new();
+    for dir in dirs {
+        for stem in stems(dir)? {
+            if dir.join(format!("{stem}.{SNAPSHOT}")).exists() {
+                stored.extend(read(dir, &stem).ok());
+            }
+        }
+    }
+    stored.sort_by(|a, b| (a.sidecar.at.steady_ms(), &a.name).cmp(&(b.sidecar.at.steady_ms(), &b.name)));
+    Ok(stored)
 }
 
 /// The directories below the root whose names are those of targets.

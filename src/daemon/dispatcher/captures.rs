@@ -68,6 +68,15 @@ impl Dispatcher {
         Some(gate::decide(&situation, options, now))
     }
 
+    /// Attempts stop counting a day after they were made.
+    pub(super) fn free_budgets(&mut self, now: Timestamp, batch: &mut Batch) {
+        for (name, care) in &mut self.cares {
+            if care.forget_old_attempts(now) {
+                batch.touched.insert(name.clone());
+            }
+        }
+    }
+
     fn group_is_busy(&self, name: &TargetName) -> bool {
         let Some(group) = self.cares.get(name).and_then(|care| care.target.group.clone()) else {
             return self.cares.get(name).is_some_and(|care| care.running.is_some());

@@ -221,9 +221,11 @@ impl Memory {
 }
 
 impl Care {
-    /// Drops attempts that no longer count.
-    pub(super) fn forget_old_attempts(&mut self, now: Timestamp) {
+    /// Drops attempts that no longer count; whether there were any.
+    pub(super) fn forget_old_attempts(&mut self, now: Timestamp) -> bool {
+        let before = self.attempts.len();
         self.attempts.retain(|at| now.since(*at) < BUDGET_WINDOW);
+        self.attempts.len() < before
     }
 
     /// What the gate is asked about this target itself; what runs elsewhere is the caller's to fill in.
@@ -268,14 +270,19 @@ impl Care {
             since: wanted.since,
             refusals: wanted.refusals.clone(),
         });
+        let capture = self.target.capture.as_ref();
         CareStatus {
             episode,
             capturing: self.running.map(|running| running.part),
             waiting,
             disarmed: self.disarmed.as_ref().map(|disarmed| disarmed.why.clone()),
             captures_last_day: u32::try_from(self.attempts.len()).unwrap_or(u32::MAX),
-            daily_budget: self.target.capture.as_ref().map_or(0, |capture| capture.gate.daily_budget),
+            daily_budget: capture.map_or(0, |capture| capture.gate.daily_budget),
             kills_this_week: memory.kills_this_week,
+            budget_frees_at: self.attempts.first().map(|oldest| oldest.plus(BUDGET_WINDOW)),
+            cooldown_until: capture.zip(memory.last_pair).map(|(capture, last)| last.plus(capture.gate.cooldown)),
+            cost_factor: memory.learned.map(|cost| cost.factor),
+            analysing: self.analysing,
         }
     }
 }

@@ -29,6 +29,7 @@ impl Dispatcher {
             if let Some(care) = self.cares.get_mut(&name) {
                 care.analysing = true;
             }
+            self.tools.board.care(&name, |shown| shown.analysing = true);
             let (options, clock, events) = (self.rules.analysis.clone(), self.tools.clock, self.tools.events.clone());
             info!(target.name = %name, snapshot, "analysing what was captured of {name}");
             self.analyses.spawn(async move {

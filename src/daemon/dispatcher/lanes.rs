@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::daemon::event::{Event, Tried};
 use crate::daemon::metrics::Metrics;
 use crate::errors;
+use crate::status::house::ChannelStatus;
 use crate::store::record::{Letter, LetterState};
 
 /// One channel's lane.
@@ -90,6 +91,19 @@ impl Lane {
             error!(channel = %entry.channel, alert = %entry.id, last_error, "alert {} was not delivered in time and is given up", entry.id);
         }
         given_up.iter().map(write_letter).collect()
+    }
+
+    /// The channel as pages show it.
+    pub(super) fn status(&self) -> ChannelStatus {
+        let channel = self.sender.channel();
+        ChannelStatus {
+            name: channel.name.clone(),
+            kind: channel.kind.name().to_owned(),
+            broken: self.outbox.broken().map(str::to_owned),
+            owed: self.owed(),
+            oldest: self.outbox.oldest(),
+            last_error: self.outbox.waiting().filter_map(|entry| entry.last_error.as_ref()).last().cloned(),
+        }
     }
 
     /// How many alerts are owed.

@@ -45,6 +45,7 @@ impl Dispatcher {
     pub(super) fn tell_of_the_store(&mut self, batch: &mut Batch) {
         const SUBJECT: &str = "state database";
         for note in std::mem::take(&mut self.notes) {
+            self.tools.board.keep_house(|house| house.store_notes.push(note.to_string()));
             self.say_trouble(SUBJECT, &note.to_string(), Status::Note, None, batch);
         }
         let failing = self.ledger.is_failing();
@@ -77,6 +78,16 @@ impl Dispatcher {
             }
             None => {}
         }
+    }
+
+    /// Shows the channels and the state database on the board.
+    pub(super) fn show_house(&self) {
+        let channels = self.lanes.values().map(Lane::status).collect();
+        let store_is_failing = self.ledger.is_failing();
+        self.tools.board.keep_house(|house| {
+            house.channels = channels;
+            house.store_is_failing = store_is_failing;
+        });
     }
 
     fn post(&mut self, alert: &Alert, except: Option<&str>, batch: &mut Batch) {

@@ -1,0 +1,44 @@
+//! What heapwatch says of itself: its channels, and what troubles it. Plain data for pages and API.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+
+/// heapwatch as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HouseStatus {
+    /// Where alerts go, by name.
+    pub channels: Vec<ChannelStatus>,
+    /// The state database cannot be written, and heapwatch goes on from memory.
+    pub store_is_failing: bool,
+    /// What a person should know about how the database came up.
+    pub store_notes: Vec<String>,
+    /// The last reload was refused: the configuration on disk is not the one in force.
+    pub refused_reload: Option<RefusedReload>,
+}
+
+/// One channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What it speaks: `webhook`, `slack`.
+    pub kind: String,
+    /// Why it takes nothing any more, where it is broken. The text may be the receiver's.
+    pub broken: Option<String>,
+    /// Alerts it is owed.
+    pub owed: usize,
+    /// When the oldest of them was put into its outbox.
+    pub oldest: Option<Timestamp>,
+    /// Why the last attempt failed, where one that is owed has failed. The text may be the receiver's.
+    pub last_error: Option<String>,
+}
+
+/// A configuration that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedReload {
+    /// When.
+    pub at: Timestamp,
+    /// Everything that is wrong with it.
+    pub why: String,
+}
