@@ -1,0 +1,4 @@
+import heapwatch = require('./index.js');
+
+export { heapwatch };
+export default heapwatch;
