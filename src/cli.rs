@@ -21,6 +21,7 @@ pub mod snapshots;
 pub mod sources;
 pub mod status;
 pub mod test_alert;
+pub mod token;
 
 mod output;
 
@@ -52,6 +53,7 @@ enum Command {
     Snapshot(status::SnapshotArgs),
     Rearm(status::RearmArgs),
     TestAlert(test_alert::TestAlertArgs),
+    Token(token::TokenArgs),
     /// Analyse heap snapshots: compare two of one process, or look into one.
     #[command(subcommand)]
     Heap(heap::HeapCommand),
@@ -97,6 +99,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Explain(args) => Ok(runtime()?.block_on(status::explain(args))?),
         Command::Snapshot(args) => Ok(runtime()?.block_on(status::snapshot(args))?),
         Command::Rearm(args) => Ok(runtime()?.block_on(status::rearm(args))?),
+        Command::Token(args) => Ok(token::run(&args)?),
         Command::TestAlert(args) => runtime()?.block_on(test_alert::run(args)),
         Command::Heap(command) => Ok(heap::run(command)?),
         Command::Snapshots { config, args } => {

@@ -30,6 +30,7 @@ mod snapshot;
 mod table;
 mod target;
 mod values;
+mod web;
 
 use layers::Layers;
 use report::Report;
@@ -50,8 +51,8 @@ pub struct Config {
     pub state_directory: PathBuf,
     /// Where snapshots are kept; by default `snapshots` in the state directory.
     pub snapshot_directory: PathBuf,
-    /// Where API, metrics and status page answer.
-    pub listen: Listen,
+    /// Where API, metrics and status page answer, and whom.
+    pub web: WebOptions,
     /// What is logged, and how.
     pub log: LogOptions,
     /// Whom to watch, in the order of the file; names are unique.
@@ -91,7 +92,22 @@ pub struct Target {
     pub down_after: u32,
 }
 
-/// Where API, metrics and status page answer.
+/// Where API, metrics and status page answer, and whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebOptions {
+    /// All of it.
+    pub listen: Listen,
+    /// Metrics alone, besides; off by default.
+    pub metrics_listen: Listen,
+    /// Permissions of socket files.
+    pub socket_mode: u32,
+    /// Who is answered.
+    pub access: crate::web::Access,
+    /// How many at once, and how patiently.
+    pub limits: crate::web::Limits,
+}
+
+/// An address to answer on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// Nowhere.
@@ -100,6 +116,17 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// On this Unix socket.
     Unix(PathBuf),
+}
+
+impl WebOptions {
+    /// True where no other machine reaches any listener.
+    pub fn is_local(&self) -> bool {
+        let is_local = |listen: &Listen| match listen {
+            Listen::Off | Listen::Unix(_) => true,
+            Listen::Tcp(address) => address.ip().is_loopback(),
+        };
+        is_local(&self.listen) && is_local(&self.metrics_listen)
+    }
 }
 
 /// What is logged, and how.
@@ -211,7 +238,7 @@ fn read(root: &mut Table<'_>, sources: &Sources) -> Config {
         file: sources.file.clone(),
         state_directory,
         snapshot_directory,
-        listen: house::listen(root),
+        web: web::read(root),
         log: house::log(root),
         retention: house::retention(root, &targets),
         limits: house::limits(root),

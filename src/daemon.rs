@@ -15,29 +15,27 @@ pub mod watcher;
 mod archive;
 mod dispatcher;
 mod ledger;
+mod listening;
 mod pings;
 mod supervisor;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::config::{Config, Listen, Sources};
+use crate::config::{Config, Sources};
 use crate::daemon::archive::Archive;
 use crate::daemon::clock::Clock;
 use crate::daemon::dispatcher::{Dispatcher, Tools};
+use crate::daemon::listening::Listeners;
 use crate::daemon::metrics::Metrics;
-use crate::daemon::supervisor::{Supervisor, rules_of};
-use crate::errors;
+use crate::daemon::supervisor::{Parts, Supervisor, rules_of};
 use crate::status::board::Board;
 use crate::store::snapshots::{SnapshotDir, Swept};
 use crate::store::{OpenNote, Store, StoreError};
@@ -84,7 +82,8 @@ pub struct Running {
     ended: JoinHandle<()>,
 }
 
-type ReloadReply = oneshot::Sender<Result<(), String>>;
+/// What is wrong with a configuration that is refused, one line each.
+type ReloadReply = oneshot::Sender<Result<(), Vec<String>>>;
 
 /// Full when the dispatcher is busy for longer than it takes a thousand targets to poll; watchers then wait, and
 /// the ticks they miss are counted as late.
@@ -98,7 +97,8 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
     let store = Arc::new(store);
     let directory = open_snapshots(&config).await?;
     let clock = Clock::start(store.last_alive());
-    let (listener, address) = listen(&config.listen).await?;
+    let listeners = Listeners::bind(&config.web).await?;
+    let address = listeners.address;
 
     let (events, event_queue) = mpsc::channel(EVENT_QUEUE);
     let (requests, request_queue) = mpsc::channel(REQUEST_QUEUE);
@@ -122,12 +122,23 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
     let dispatching = tokio::spawn(dispatcher.run(event_queue, order_queue, dispatcher_stop.clone()));
     let mut helpers = JoinSet::new();
     helpers.spawn(forward_requests(request_queue, events.clone()));
-    if let Some(listener) = listener {
-        let archive = Archive { store: Arc::clone(&store), directory: directory.clone() };
-        let site = site(&board, &metrics, requests, is_ready, archive, clock);
-        helpers.spawn(serve(listener, site, stop.clone()));
-    }
-    let supervisor = Supervisor::new(launch, clock, board.clone(), metrics, store, events, orders, stop.clone());
+    let (access, who_may_ask) = watch::channel(Arc::new(config.web.access.clone()));
+    let archive = Archive { store: Arc::clone(&store), directory: directory.clone() };
+    let site = site(&board, &metrics, requests, is_ready, archive, clock);
+    listeners.serve(&site, &who_may_ask, &mut helpers, &stop);
+    let parts = Parts {
+        launch,
+        clock,
+        board: board.clone(),
+        metrics,
+        store,
+        events,
+        orders,
+        access,
+        bound: config.web.clone(),
+        stop: stop.clone(),
+    };
+    let supervisor = Supervisor::new(parts);
     let ended = tokio::spawn(run(
         supervisor,
         config,
@@ -151,9 +162,9 @@ impl Running {
     }
 
     /// Reads the configuration anew; an error changes nothing and says why.
-    pub async fn reload(&self) -> Result<(), String> {
+    pub async fn reload(&self) -> Result<(), Vec<String>> {
         let (reply, answer) = oneshot::channel();
-        let stopping = || "heapwatch is stopping".to_owned();
+        let stopping = || vec!["heapwatch is stopping".to_owned()];
         self.reloads.send(reply).await.map_err(|_| stopping())?;
         answer.await.unwrap_or_else(|_| Err(stopping()))
     }
@@ -216,31 +227,6 @@ async fn open_snapshots(config: &Config) -> Result<SnapshotDir, StartError> {
     Ok(directory)
 }
 
-async fn listen(listen: &Listen) -> Result<(Option<web::Listener>, Option<SocketAddr>), StartError> {
-    match listen {
-        Listen::Off => Ok((None, None)),
-        Listen::Tcp(address) => {
-            let refused = |source| StartError::Listen { address: address.to_string(), source };
-            let tcp = TcpListener::bind(address).await.map_err(refused)?;
-            let bound = tcp.local_addr().map_err(refused)?;
-            info!(address = %bound, "status page, API and metrics on http://{bound}/");
-            Ok((Some(web::Listener::Tcp(tcp)), Some(bound)))
-        }
-        Listen::Unix(path) => {
-            let refused = |source| StartError::Listen { address: path.display().to_string(), source };
-            remove_stale_socket(path).map_err(refused)?;
-            Ok((Some(web::Listener::Unix(UnixListener::bind(path).map_err(refused)?)), None))
-        }
-    }
-}
-
-/// A socket file outlives its program. One that still answers is somebody's, and a file of another kind is never
-/// ours to remove; binding then says that the address is in use.
-fn remove_stale_socket(path: &Path) -> io::Result<()> {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    if is_socket && UnixStream::connect(path).is_err() { std::fs::remove_file(path) } else { Ok(()) }
-}
-
 fn site(
     board: &Board,
     metrics: &Arc<Metrics>,
@@ -260,42 +246,10 @@ fn site(
     }
 }
 
-async fn serve(listener: web::Listener, site: web::Site, stop: CancellationToken) {
-    if let Err(problem) = web::serve(listener, site, stop.cancelled_owned()).await {
-        error!(error = errors::one_line(&problem), "the status page and the API have ended");
-    }
-}
-
 async fn forward_requests(mut requests: mpsc::Receiver<web::Request>, events: mpsc::Sender<event::Event>) {
     while let Some(request) = requests.recv().await {
         if events.send(event::Event::Asked(request)).await.is_err() {
             return;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::net::UnixListener;
-
-    use super::*;
-
-    #[test]
-    fn only_a_socket_that_nobody_answers_is_removed() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("listen");
-        remove_stale_socket(&path).unwrap();
-
-        std::fs::write(&path, "somebody's").unwrap();
-        remove_stale_socket(&path).unwrap();
-        assert!(path.exists(), "a plain file");
-        std::fs::remove_file(&path).unwrap();
-
-        let listener = UnixListener::bind(&path).unwrap();
-        remove_stale_socket(&path).unwrap();
-        assert!(path.exists(), "a socket in use");
-        drop(listener);
-        remove_stale_socket(&path).unwrap();
-        assert!(!path.exists(), "a socket left behind");
     }
 }

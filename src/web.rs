@@ -1,34 +1,27 @@
-//! The HTTP side of the daemon:
+//! The HTTP side of the daemon: API, metrics and status page.
 //!
-//! | route | answer |
-//! |---|---|
-//! | `GET /` | status page |
-//! | `GET /metrics` | OpenMetrics |
-//! | `GET /-/healthy` | 200 while the process runs |
-//! | `GET /-/ready` | 200 once every part has started, else 503 |
-//! | `POST /-/reload` | reads the configuration anew |
-//! | `GET /api/v1/targets` | every target's status |
-//! | `GET /api/v1/targets/{name}` | one target's status |
-//! | `GET /api/v1/targets/{name}/picture` | floors, fit and forecast, for charts |
-//! | `POST /api/v1/targets/{name}/snapshot` | takes a snapshot now, if the safety gate allows it |
-//! | `POST /api/v1/targets/{name}/rearm` | allows captures again after one coincided with a death |
+//! - `routes` lists what is answered, `api` and `page` answer it;
+//! - `guard` and `access` let a request through to them, or not;
+//! - `server` holds connections to their limits, `pace` their readers.
 //!
 //! It decides nothing: it reads the board, and passes requests on to the dispatcher.
 
+mod access;
 mod api;
 mod guard;
+mod pace;
 mod page;
+mod problem;
+mod routes;
+mod server;
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::middleware;
-use axum::routing::{get, post};
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Timestamp;
 use crate::leak::Picture;
@@ -36,7 +29,13 @@ use crate::status::board::Board;
 use crate::status::dossier::{Dossier, DossierQuery};
 use crate::target::TargetName;
 
-pub use api::{Problem, SnapshotAnswer};
+pub use access::{Access, InvalidHash, Scope, Token, TokenHash, hash, new_token};
+pub use api::SnapshotAnswer;
+pub use problem::Problem;
+pub use routes::list as routes;
+pub use server::{Limits, Listener};
+
+use guard::{Guard, Place};
 
 /// What the pages are made of.
 #[derive(Clone)]
@@ -80,8 +79,8 @@ pub enum Request {
     },
     /// Read the configuration anew.
     Reload {
-        /// Why not, where it was refused.
-        reply: oneshot::Sender<Result<(), String>>,
+        /// What is wrong with it, where it was refused.
+        reply: oneshot::Sender<Result<(), Vec<String>>>,
     },
     /// Floors, fit and forecast of one target.
     Picture {
@@ -92,41 +91,34 @@ pub enum Request {
     },
 }
 
-/// Where the pages are served.
-#[derive(Debug)]
-pub enum Listener {
-    /// A TCP address.
-    Tcp(TcpListener),
-    /// A Unix socket.
-    Unix(UnixListener),
+/// How a site is served on one listener.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Who is answered, as the newest configuration has it.
+    pub access: watch::Receiver<Arc<Access>>,
+    /// What clients are allowed.
+    pub limits: Limits,
+    /// Only metrics and the checks of health, for a listener of their own.
+    pub only_metrics: bool,
 }
 
-/// Serves until `stop` resolves.
-pub async fn serve(listener: Listener, site: Site, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-    match listener {
+/// Serves until `stop`.
+///
+/// # Errors
+/// Where the listener has no address.
+pub async fn serve(listener: Listener, site: Site, service: Service, stop: CancellationToken) -> io::Result<()> {
+    let Service { access, limits, only_metrics } = service;
+    let place = match &listener {
         Listener::Tcp(tcp) => {
-            let port = tcp.local_addr()?.port();
-            let routes = routes(site).layer(middleware::from_fn_with_state(port, guard::local_host_only));
-            axum::serve(tcp, routes).with_graceful_shutdown(stop).await
+            let address = tcp.local_addr()?;
+            let (is_loopback, port) = (address.ip().is_loopback(), address.port());
+            if is_loopback { Place::Loopback { port } } else { Place::Network { port } }
         }
-        // A browser cannot be made to talk to a socket file, so its Host says nothing.
-        Listener::Unix(unix) => axum::serve(unix, routes(site)).with_graceful_shutdown(stop).await,
-    }
-}
-
-fn routes(site: Site) -> Router {
-    Router::new()
-        .route("/", get(page::overview))
-        .route("/metrics", get(api::metrics))
-        .route("/-/healthy", get(api::healthy))
-        .route("/-/ready", get(api::ready))
-        .route("/-/reload", post(api::reload))
-        .route("/api/v1/targets", get(api::targets))
-        .route("/api/v1/targets/{name}", get(api::target))
-        .route("/api/v1/targets/{name}/picture", get(api::picture))
-        .route("/api/v1/targets/{name}/snapshot", post(api::snapshot))
-        .route("/api/v1/targets/{name}/rearm", post(api::rearm))
-        .layer(middleware::from_fn(guard::browser_headers))
-        .layer(middleware::from_fn(guard::no_forged_posts))
-        .with_state(site)
+        Listener::Unix(_) => Place::File,
+    };
+    let guard = Guard { access, place, request_timeout: limits.request_timeout, body_limit: limits.body_limit };
+    let known = if only_metrics { routes::metrics() } else { routes::all() };
+    let router = known.into_router().with_state(site).layer(middleware::from_fn_with_state(guard, guard::admit));
+    server::serve(listener, router, limits, stop).await;
+    Ok(())
 }

@@ -45,7 +45,10 @@ fn as_text(config: &Config) -> String {
     lines.push(format!("{file} is fine"));
     lines.push(format!("state in {}", config.state_directory.display()));
     lines.push(format!("snapshots in {}", config.snapshot_directory.display()));
-    lines.push(format!("status page on {}", shown(&config.listen)));
+    lines.push(format!("status page on {}", shown(&config.web.listen)));
+    if config.web.metrics_listen != Listen::Off {
+        lines.push(format!("metrics on {}", shown(&config.web.metrics_listen)));
+    }
     lines.push(format!("{}:", counted(config.targets.len(), "target")));
     lines.extend(config.targets.iter().map(|target| format!("  {}", describe(target))));
     lines.push(format!("{}:", counted(config.channels.len(), "channel")));
@@ -113,7 +116,8 @@ fn as_json(config: &Config) -> Value {
         "file": config.file,
         "state_directory": config.state_directory,
         "snapshot_directory": config.snapshot_directory,
-        "listen": shown(&config.listen),
+        "listen": shown(&config.web.listen),
+        "metrics_listen": shown(&config.web.metrics_listen),
         "targets": targets,
         "channels": channels,
         "pings": config.alerts.pings.iter().map(|ping| ShownUrl::origin(&ping.url).to_string()).collect::<Vec<_>>(),

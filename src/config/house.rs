@@ -1,16 +1,13 @@
-//! What concerns heapwatch itself: `[web]`, `[log]`, `[retention]` and `[limits]`.
+//! What concerns heapwatch itself: `[log]`, `[retention]` and `[limits]`.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::found::Wrong;
 use super::table::Table;
-use super::{Limits, Listen, LogFormat, LogLevel, LogOptions, Target};
+use super::{Limits, LogFormat, LogLevel, LogOptions, Target};
 use crate::retention;
 use crate::units::ByteSize;
 
-const EXAMPLE_ADDRESS: &str = "\"127.0.0.1:9797\"";
 const LEVELS: [(&str, LogLevel); 5] = [
     ("info", LogLevel::Info),
     ("error", LogLevel::Error),
@@ -24,36 +21,6 @@ const FORMATS: [(&str, LogFormat); 4] = [
     ("json", LogFormat::Json),
     ("journald", LogFormat::Journald),
 ];
-
-/// `[web]`: where API, metrics and status page answer.
-pub(super) fn listen(root: &mut Table<'_>) -> Listen {
-    let mut table = root.section("web");
-    let listen = table.parsed("listen", EXAMPLE_ADDRESS, "an address in quotes", parse_listen);
-    table.finish();
-    listen.unwrap_or(Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9797))))
-}
-
-fn parse_listen(text: &str) -> Result<Listen, String> {
-    if text == "off" {
-        return Ok(Listen::Off);
-    }
-    if let Some(path) = text.strip_prefix("unix:") {
-        let path = PathBuf::from(path);
-        let absolute = path.is_absolute();
-        return if absolute {
-            Ok(Listen::Unix(path))
-        } else {
-            Err("must have an absolute path after `unix:`".to_owned())
-        };
-    }
-    let wrong = || "must be an address with a port, `unix:` with a path, or \"off\"".to_owned();
-    let address: SocketAddr = text.replace("localhost:", "127.0.0.1:").parse().map_err(|_| wrong())?;
-    if address.ip().is_loopback() {
-        Ok(Listen::Tcp(address))
-    } else {
-        Err("must be an address of this machine alone, as the API asks for no password: put a proxy that does before it".to_owned())
-    }
-}
 
 /// `[log]`.
 pub(super) fn log(root: &mut Table<'_>) -> LogOptions {

@@ -106,7 +106,9 @@ impl Provider for Layer {
 /// `HEAPWATCH_CONFIG` names the file itself, `HEAPWATCH_SERVER` the daemon that commands ask. The others are what
 /// Kubernetes sets in every container beside a service that is called `heapwatch`.
 fn belongs_to_others(key: &str) -> bool {
-    matches!(key, "CONFIG" | "SERVER" | "PORT") || key.starts_with("PORT_") || key.starts_with("SERVICE_")
+    matches!(key, "CONFIG" | "SERVER" | "TOKEN" | "TOKEN_FILE" | "PORT")
+        || key.starts_with("PORT_")
+        || key.starts_with("SERVICE_")
 }
 
 /// A `token_env = "HEAPWATCH_API_TOKEN"` names a secret, which is no key of the configuration.

@@ -113,11 +113,12 @@ impl Unknown {
         if self.known.contains(format!("{key}_file").as_str()) {
             return format!("secrets do not stand in the configuration: write the path of a file as `{key}_file`");
         }
-        if let Some(nearest) = nearest(key, self.known.iter().copied()) {
-            return format!("did you mean `{nearest}`?");
-        }
+        // A key that is spelled right is rather in the wrong place than another one spelled wrong.
         if let Some(elsewhere) = self.elsewhere(sections) {
             return elsewhere;
+        }
+        if let Some(nearest) = nearest(key, self.known.iter().copied()) {
+            return format!("did you mean `{nearest}`?");
         }
         let known: Vec<String> = self.known.iter().map(|key| format!("`{key}`")).collect();
         format!("known here are {}", known.join(", "))

@@ -59,7 +59,7 @@ pub(super) struct Tools {
     /// Where tasks report to: the dispatcher's own queue.
     pub(super) events: mpsc::Sender<Event>,
     /// Where requests to reload go, with the place for the answer.
-    pub(super) reloads: mpsc::Sender<oneshot::Sender<Result<(), String>>>,
+    pub(super) reloads: mpsc::Sender<oneshot::Sender<Result<(), Vec<String>>>>,
 }
 
 /// The configuration that the dispatcher goes by, apart from the targets.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -16,7 +16,7 @@ use super::metrics::Metrics;
 use super::pings;
 use super::watcher::{Command, Surroundings, Watcher};
 use super::{Launch, ReloadReply, analysis, notify};
-use crate::config::{self, Config, Target};
+use crate::config::{self, Config, Target, WebOptions};
 use crate::daemon::clock::Clock;
 use crate::errors;
 use crate::http::ShownUrl;
@@ -26,6 +26,7 @@ use crate::status::house::RefusedReload;
 use crate::status::{CareStatus, TargetStatus, WatchStatus};
 use crate::store::Store;
 use crate::target::TargetName;
+use crate::web::Access;
 
 /// Samples a quiet watcher may hold unwritten: at the default interval, five minutes' worth.
 const CHECKPOINT_POLLS: u32 = 10;
@@ -39,18 +40,30 @@ const HOUSEKEEPING: Duration = Duration::from_mins(10);
 /// The loop that follows the configuration.
 #[derive(Debug)]
 pub(super) struct Supervisor {
-    launch: Launch,
-    clock: Clock,
-    board: Board,
-    metrics: Arc<Metrics>,
-    store: Arc<Store>,
-    events: mpsc::Sender<Event>,
-    orders: mpsc::Sender<Order>,
-    stop: CancellationToken,
+    parts: Parts,
     watched: BTreeMap<TargetName, Watched>,
     watchers: JoinSet<()>,
     pings: JoinSet<()>,
     current: Option<Config>,
+}
+
+/// What the assembly hands over.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) launch: Launch,
+    pub(super) clock: Clock,
+    pub(super) board: Board,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) store: Arc<Store>,
+    /// To the dispatcher, from the watchers.
+    pub(super) events: mpsc::Sender<Event>,
+    /// To the dispatcher.
+    pub(super) orders: mpsc::Sender<Order>,
+    /// To the listeners: who is answered.
+    pub(super) access: watch::Sender<Arc<Access>>,
+    /// What the listeners were bound by.
+    pub(super) bound: WebOptions,
+    pub(super) stop: CancellationToken,
 }
 
 /// A target that is being watched.
@@ -62,24 +75,14 @@ struct Watched {
 }
 
 impl Supervisor {
-    #[expect(clippy::too_many_arguments, reason = "called once, by the assembly that owns all of these")]
-    pub(super) fn new(
-        launch: Launch,
-        clock: Clock,
-        board: Board,
-        metrics: Arc<Metrics>,
-        store: Arc<Store>,
-        events: mpsc::Sender<Event>,
-        orders: mpsc::Sender<Order>,
-        stop: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
         let (watched, watchers, pings) = (BTreeMap::new(), JoinSet::new(), JoinSet::new());
-        Self { launch, clock, board, metrics, store, events, orders, stop, watched, watchers, pings, current: None }
+        Self { parts, watched, watchers, pings, current: None }
     }
 
     /// Serves reloads until the stop signal, then waits for the watchers' last reports.
     pub(super) async fn run(mut self, mut reloads: mpsc::Receiver<ReloadReply>) {
-        let stop = self.stop.clone();
+        let stop = self.parts.stop.clone();
         loop {
             // Both branches are cancel-safe: a token and a channel's receive.
             tokio::select! {
@@ -97,9 +100,9 @@ impl Supervisor {
     }
 
     /// Reads and checks the new configuration whole, then swaps. A bad one changes nothing.
-    async fn reload(&mut self) -> Result<(), String> {
-        let Some(sources) = self.launch.sources.clone() else {
-            return Err("this heapwatch was started without a configuration file".to_owned());
+    async fn reload(&mut self) -> Result<(), Vec<String>> {
+        let Some(sources) = self.parts.launch.sources.clone() else {
+            return Err(vec!["this heapwatch was started without a configuration file".to_owned()]);
         };
         notify::reloading();
         let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
@@ -110,19 +113,19 @@ impl Supervisor {
                 }
                 self.warn_of_what_needs_a_restart(&config);
                 self.apply(config).await;
-                self.metrics.reloaded(Some(self.clock.now().unix_seconds()));
-                self.board.keep_house(|house| house.refused_reload = None);
+                self.parts.metrics.reloaded(Some(self.parts.clock.now().unix_seconds()));
+                self.parts.board.keep_house(|house| house.refused_reload = None);
                 info!(targets = self.watched.len(), "the new configuration is in force");
                 Ok(())
             }
             Ok(Err(problems)) => {
-                self.metrics.reloaded(None);
-                let refused = RefusedReload { at: self.clock.now(), why: problems.to_string() };
-                self.board.keep_house(|house| house.refused_reload = Some(refused));
+                self.parts.metrics.reloaded(None);
+                let refused = RefusedReload { at: self.parts.clock.now(), why: problems.to_string() };
+                self.parts.board.keep_house(|house| house.refused_reload = Some(refused));
                 error!("the new configuration is refused and the old one stays in force: {problems}");
-                Err(problems.to_string())
+                Err(problems.0.iter().map(ToString::to_string).collect())
             }
-            Err(_) => Err("heapwatch is stopping".to_owned()),
+            Err(_) => Err(vec!["heapwatch is stopping".to_owned()]),
         };
         notify::ready("configuration reloaded");
         outcome
@@ -132,7 +135,7 @@ impl Supervisor {
         let Some(current) = &self.current else { return };
         let same = current.state_directory == config.state_directory
             && current.snapshot_directory == config.snapshot_directory
-            && current.listen == config.listen
+            && same_listeners(&self.parts.bound, &config.web)
             && current.log == config.log;
         if !same {
             warn!("directories, the listening address and the log stay as they were until heapwatch is restarted");
@@ -143,7 +146,7 @@ impl Supervisor {
     /// all of it in, so that whoever asks then sees open episodes and finds new targets.
     pub(super) async fn apply(&mut self, config: Config) {
         let order =
-            Order::Govern { rules: Box::new(rules_of(&config, &self.launch)), channels: config.channels.clone() };
+            Order::Govern { rules: Box::new(rules_of(&config, &self.parts.launch)), channels: config.channels.clone() };
         self.order(order).await;
         let wanted: BTreeSet<&TargetName> = config.targets.iter().map(|target| &target.name).collect();
         let gone: Vec<TargetName> = self.watched.keys().filter(|name| !wanted.contains(name)).cloned().collect();
@@ -155,8 +158,9 @@ impl Supervisor {
         }
         self.pings.shutdown().await;
         for ping in &config.alerts.pings {
-            self.pings.spawn(pings::run(ping.clone(), self.board.clone(), longest_interval(&config)));
+            self.pings.spawn(pings::run(ping.clone(), self.parts.board.clone(), longest_interval(&config)));
         }
+        self.let_in(&config);
         self.current = Some(config);
         let (done, is_done) = oneshot::channel();
         self.order(Order::Settled(done)).await;
@@ -164,11 +168,19 @@ impl Supervisor {
         is_done.await.ok();
     }
 
+    /// Tokens and names come into force with the file, but for this: a file that goes back to this machine alone and
+    /// drops its tokens must not open the listener that others reach until the restart.
+    fn let_in(&self, config: &Config) {
+        if self.parts.bound.is_local() || !config.web.access.tokens.is_empty() {
+            self.parts.access.send_replace(Arc::new(config.web.access.clone()));
+        }
+    }
+
     async fn release(&mut self, name: TargetName) {
         if let Some(watched) = self.watched.remove(&name) {
             watched.stop.cancel();
             // Here, where it is added too, so that a target that soon comes back is not taken off late.
-            self.board.remove(&name);
+            self.parts.board.remove(&name);
             info!(target.name = %name, "{name} is no longer watched; its samples and snapshots are kept");
         }
         self.order(Order::Release(name)).await;
@@ -180,7 +192,7 @@ impl Supervisor {
             Some(watched) if watched.target.same_as(&target) => {}
             Some(watched) => {
                 watched.target = Arc::clone(&target);
-                self.board.describe(&name, target.labels.clone(), ShownUrl::of(&target.probe.url).to_string());
+                self.parts.board.describe(&name, target.labels.clone(), ShownUrl::of(&target.probe.url).to_string());
                 let commands = watched.commands.clone();
                 // A watcher ends only with the daemon, which needs no new configuration then.
                 commands.send(Command::Reconfigure(Box::new((*target).clone()))).await.ok();
@@ -194,7 +206,7 @@ impl Supervisor {
         /// The dispatcher sends at most a begin and an end at a time; people may ask for pictures besides.
         const COMMAND_QUEUE: usize = 16;
         let name = target.name.clone();
-        self.board.put(TargetStatus {
+        self.parts.board.put(TargetStatus {
             name: name.clone(),
             labels: target.labels.clone(),
             url: ShownUrl::of(&target.probe.url).to_string(),
@@ -202,12 +214,12 @@ impl Supervisor {
             care: CareStatus::default(),
         });
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
-        let stop = self.stop.child_token();
+        let stop = self.parts.stop.child_token();
         let surroundings = Surroundings {
-            clock: self.clock,
-            board: self.board.clone(),
-            events: self.events.clone(),
-            metrics: Arc::clone(&self.metrics),
+            clock: self.parts.clock,
+            board: self.parts.board.clone(),
+            events: self.parts.events.clone(),
+            metrics: Arc::clone(&self.parts.metrics),
             checkpoint: (target.interval * CHECKPOINT_POLLS).min(LONGEST_CHECKPOINT),
             stop: stop.clone(),
         };
@@ -228,7 +240,7 @@ impl Supervisor {
     async fn recall(&self, name: &TargetName) -> Option<DetectorState> {
         let asked = name.clone();
         let what = format!("the verdict on {name}");
-        let body = ledger::read(&self.store, &what, move |reader| reader.state(&asked, DETECTOR_KEY)).await??;
+        let body = ledger::read(&self.parts.store, &what, move |reader| reader.state(&asked, DETECTOR_KEY)).await??;
         // Emptied when the target left the configuration.
         if body.is_empty() {
             return None;
@@ -244,8 +256,16 @@ impl Supervisor {
 
     async fn order(&self, order: Order) {
         // Without a dispatcher the daemon is going down.
-        self.orders.send(order).await.ok();
+        self.parts.orders.send(order).await.ok();
     }
+}
+
+fn same_listeners(one: &WebOptions, other: &WebOptions) -> bool {
+    let WebOptions { listen, metrics_listen, socket_mode, access: _, limits } = one;
+    *listen == other.listen
+        && *metrics_listen == other.metrics_listen
+        && *socket_mode == other.socket_mode
+        && *limits == other.limits
 }
 
 fn longest_interval(config: &Config) -> Duration {

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use super::problem::Problem;
 use super::{Request, Site};
 use crate::leak::event::PairPart;
 use crate::target::TargetName;
@@ -35,18 +36,7 @@ pub enum SnapshotAnswer {
     },
 }
 
-/// The body of every answer that is no success.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
-    /// What is wrong and what would be right.
-    pub error: String,
-}
-
-type Answer<T> = Result<Json<T>, (StatusCode, Json<Problem>)>;
-
-fn problem(status: StatusCode, error: impl Into<String>) -> (StatusCode, Json<Problem>) {
-    (status, Json(Problem { error: error.into() }))
-}
+type Answer<T> = Result<Json<T>, Problem>;
 
 pub(super) async fn healthy() -> &'static str {
     "healthy\n"
@@ -77,7 +67,7 @@ pub(super) async fn picture(State(site): State<Site>, Path(name): Path<String>) 
     match asked {
         Ok(Some(picture)) => Json(picture).into_response(),
         Ok(None) => {
-            problem(StatusCode::SERVICE_UNAVAILABLE, "the target keeps its watcher busy; ask again in a moment")
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the target keeps its watcher busy; ask again in a moment")
                 .into_response()
         }
         Err(refusal) => refusal.into_response(),
@@ -96,16 +86,29 @@ pub(super) async fn rearm(State(site): State<Site>, Path(name): Path<String>) ->
 pub(super) async fn reload(State(site): State<Site>) -> Answer<serde_json::Value> {
     match send(&site, |reply| Request::Reload { reply }).await? {
         Ok(()) => Ok(Json(serde_json::json!({ "reloaded": true }))),
-        Err(refusal) => Err(problem(StatusCode::UNPROCESSABLE_ENTITY, refusal)),
+        Err(errors) => {
+            let says = "the configuration is refused, and the old one stays in force";
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, says).with_errors(errors))
+        }
     }
 }
 
-fn known(site: &Site, name: &str) -> Result<TargetName, (StatusCode, Json<Problem>)> {
+/// What no route answers.
+pub(super) async fn nothing_here() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "nothing is here; /api/v1/openapi.json lists what is")
+}
+
+/// A route that answers to another method.
+pub(super) async fn not_so() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this answers to another method; /api/v1/openapi.json lists them")
+}
+
+fn known(site: &Site, name: &str) -> Result<TargetName, Problem> {
     let unknown = || {
         let known: Vec<String> = site.board.all().iter().map(|status| status.name.to_string()).collect();
         let nearest = known.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
         let hint = nearest.map_or_else(String::new, |nearest| format!("; the nearest name is `{nearest}`"));
-        problem(StatusCode::NOT_FOUND, format!("no target has this name{hint}"))
+        Problem::new(StatusCode::NOT_FOUND, format!("no target has this name{hint}"))
     };
     let name = TargetName::new(name).map_err(|_| unknown())?;
     site.board.get(&name).map(|status| status.name).ok_or_else(unknown)
@@ -115,16 +118,13 @@ async fn ask<T>(
     site: &Site,
     name: &str,
     request: impl FnOnce(TargetName, oneshot::Sender<T>) -> Request,
-) -> Result<T, (StatusCode, Json<Problem>)> {
+) -> Result<T, Problem> {
     let target = known(site, name)?;
     send(site, |reply| request(target, reply)).await
 }
 
-async fn send<T>(
-    site: &Site,
-    request: impl FnOnce(oneshot::Sender<T>) -> Request,
-) -> Result<T, (StatusCode, Json<Problem>)> {
-    let stopping = || problem(StatusCode::SERVICE_UNAVAILABLE, "heapwatch is stopping");
+async fn send<T>(site: &Site, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Problem> {
+    let stopping = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "heapwatch is stopping");
     let (reply, answer) = oneshot::channel();
     site.requests.send(request(reply)).await.map_err(|_| stopping())?;
     answer.await.map_err(|_| stopping())

@@ -19,3 +19,4 @@ mod services;
 mod store;
 mod story;
 mod support;
+mod web;

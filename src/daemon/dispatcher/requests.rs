@@ -56,9 +56,9 @@ impl Dispatcher {
     }
 
     /// Never waits: the assembly may itself be waiting for the dispatcher to take in a new configuration.
-    fn reload(&self, reply: oneshot::Sender<Result<(), String>>) {
+    fn reload(&self, reply: oneshot::Sender<Result<(), Vec<String>>>) {
         if let Err(TrySendError::Full(reply)) = self.tools.reloads.try_send(reply) {
-            reply.send(Err("too many reloads are waiting already".to_owned())).ok();
+            reply.send(Err(vec!["too many reloads are waiting already".to_owned()])).ok();
         }
     }
 

@@ -103,7 +103,11 @@ impl Daemon {
         let response = request.send().await.unwrap();
         let is_accepted = response.status().is_success();
         let body: Value = serde_json::from_slice(&http::read_capped(response, 1 << 20).await.unwrap()).unwrap();
-        if is_accepted { Ok(()) } else { Err(body["error"].as_str().unwrap().to_owned()) }
+        if is_accepted {
+            Ok(())
+        } else {
+            Err(body["errors"].as_array().unwrap().iter().map(Value::to_string).collect())
+        }
     }
 
     /// The status of a target; `null` where there is none of this name.

@@ -1,0 +1,53 @@
+//! Every route, in one list, which `openapi.json` repeats for people and programs; a test holds the two equal.
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::{get, post};
+
+use super::{Site, api, page};
+
+/// A router that knows what it answers to.
+#[derive(Default)]
+pub(super) struct Routes {
+    router: Router<Site>,
+    list: Vec<(Method, &'static str)>,
+}
+
+/// Method and path of each route, with `{name}` for what varies.
+pub fn list() -> Vec<(Method, &'static str)> {
+    all().list
+}
+
+/// What the main listener answers to.
+pub(super) fn all() -> Routes {
+    metrics()
+        .get("/", page::overview)
+        .post("/-/reload", api::reload)
+        .get("/api/v1/targets", api::targets)
+        .get("/api/v1/targets/{name}", api::target)
+        .get("/api/v1/targets/{name}/picture", api::picture)
+        .post("/api/v1/targets/{name}/snapshot", api::snapshot)
+        .post("/api/v1/targets/{name}/rearm", api::rearm)
+}
+
+/// What a listener for metrics alone answers to.
+pub(super) fn metrics() -> Routes {
+    Routes::default().get("/metrics", api::metrics).get("/-/healthy", api::healthy).get("/-/ready", api::ready)
+}
+
+impl Routes {
+    fn get<T: 'static>(mut self, path: &'static str, handler: impl Handler<T, Site>) -> Self {
+        self.list.push((Method::GET, path));
+        Self { router: self.router.route(path, get(handler)), ..self }
+    }
+
+    fn post<T: 'static>(mut self, path: &'static str, handler: impl Handler<T, Site>) -> Self {
+        self.list.push((Method::POST, path));
+        Self { router: self.router.route(path, post(handler)), ..self }
+    }
+
+    pub(super) fn into_router(self) -> Router<Site> {
+        self.router.fallback(api::nothing_here).method_not_allowed_fallback(api::not_so)
+    }
+}

@@ -1,0 +1,6 @@
+//! The listener: who is answered, and how patiently.
+
+mod access;
+mod clients;
+mod guard;
+mod served;
