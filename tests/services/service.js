@@ -10,12 +10,16 @@
 //   HEALTH_FORMAT   "bytes" (the default) or "story": rounded strings such as "123 MB"
 //   LOAD_RATE       requests a second that load.js makes to the service; 0 (the default) for none
 //   GC_INTERVAL_MS  full garbage collections at this interval, for runs whose times are shrunk; 0 (the default) leaves it to V8
+//   BASE_MB         MB of reference data that are read at the start and kept, as services have it; 0 (the default) for none
+//   REPORT_GC       1: report the heap after the last major collection and the count of these; 0 (the default) does not
 //   LEAK_BYTES      leaky.js and fixed.js: size of what a request carries (default 20000)
 //   CACHE_ENTRIES, CACHE_ENTRY_BYTES  cache.js: its bounds (default 1000 and 20000)
+// Further settings are those of one workload, named in its file.
 
 const { spawn } = require('node:child_process');
 const { timingSafeEqual, createHash } = require('node:crypto');
 const { join } = require('node:path');
+const { PerformanceObserver, constants } = require('node:perf_hooks');
 const { pipeline } = require('node:stream');
 const v8 = require('node:v8');
 const vm = require('node:vm');
@@ -57,6 +61,20 @@ function collectGarbageEvery(milliseconds) {
   setInterval(collect, milliseconds).unref();
 }
 
+// Watches major collections; gives what the health endpoint says of them. The level is read when the runtime tells of the
+// collection, a moment after its end.
+function watchCollections() {
+  let majorGcs = 0;
+  let heapUsedAfterGc;
+  new PerformanceObserver((list) => {
+    const major = list.getEntries().filter((entry) => entry.detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR);
+    if (major.length === 0) return;
+    majorGcs += major.length;
+    heapUsedAfterGc = process.memoryUsage().heapUsed;
+  }).observe({ entryTypes: ['gc'] });
+  return () => ({ majorGcs, heapUsedAfterGc });
+}
+
 // Load comes from a process of its own, whose memory is not the service's. Its standard input closes with this process.
 function startLoad(port, rate) {
   const options = [join(__dirname, 'load.js'), '--port', String(port), '--rate', String(rate)];
@@ -72,6 +90,8 @@ function start({ use, gauges = () => ({}) }) {
   if (!['bytes', 'story'].includes(format)) refuse(`HEALTH_FORMAT=${JSON.stringify(format)}: must be "bytes" or "story"`);
   const rate = setting('LOAD_RATE', 0);
   const gcInterval = setting('GC_INTERVAL_MS', 0);
+  const reference = Array.from({ length: setting('BASE_MB', 0) * 50 }, (_, row) => ({ row, text: payload(20000) }));
+  const collections = setting('REPORT_GC', 0) > 0 ? watchCollections() : () => ({});
   let requests = 0;
   const app = express();
   app.disable('x-powered-by');
@@ -82,7 +102,9 @@ function start({ use, gauges = () => ({}) }) {
       pid: process.pid,
       uptime: process.uptime(),
       requests,
+      reference: reference.length,
       memory: memory(format),
+      ...collections(),
       ...gauges(),
     });
   });
@@ -121,4 +143,9 @@ function payload(length) {
   return Buffer.alloc(length, `${process.hrtime.bigint()} `).toString('latin1');
 }
 
-module.exports = { payload, setting, start };
+// The time of a request in seconds: what it says in `at`, where its sender compresses time, else the clock's.
+function now(req) {
+  return req.query.at === undefined ? Date.now() / 1000 : Number(req.query.at);
+}
+
+module.exports = { now, payload, refuse, setting, start };
