@@ -10,13 +10,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::explain;
+use crate::clock::Timestamp;
 use crate::leak::event::Change;
+use crate::leak::picture::FloorSeries;
 use crate::leak::verdict::{Growth, Reason};
 use crate::leak::{Detector, LeakEvent, Observation, Options};
-use crate::sample::Sample;
+use crate::sample::{Sample, Signal};
 use crate::target::TargetName;
 use crate::units::{ByteSize, Prefixes};
-pub use trace::TraceError;
+pub use trace::{TraceError, read as read_trace};
 
 /// Judge recorded samples as the daemon would have, and print one JSON object an event.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,7 +38,8 @@ pub struct ReplayArgs {
     /// Draw samples, floors, fit, events, limit and forecast as an SVG.
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,
-    /// The recording: a header with any of time, heapUsed, heapTotal, external, arrayBuffers, rss, requests, uptime.
+    /// The recording, plain or gzipped: a header with any of time, heapUsed, heapTotal, external, arrayBuffers, rss,
+    /// requests, uptime, pid, memoryLimit, heapUsedAfterGc, majorGcs; other columns are gauges.
     #[arg(value_name = "TRACE.csv")]
     pub trace: PathBuf,
 }
@@ -74,6 +77,41 @@ struct Replay {
     samples: Vec<Sample>,
     events: Vec<LeakEvent>,
     detector: Detector,
+    /// The floors of the lives that have ended, oldest first; the detector itself keeps those of the last.
+    ended: Vec<Vec<FloorSeries>>,
+}
+
+impl Replay {
+    /// Runs the detector over a recording.
+    fn run(samples: Vec<Sample>, options: Options) -> Self {
+        let block = options.block;
+        let mut replay =
+            Self { samples: Vec::new(), events: Vec::new(), detector: Detector::new(options), ended: Vec::new() };
+        let mut floors = Vec::new();
+        let mut drawn_at: Option<Timestamp> = None;
+        for sample in &samples {
+            let events = replay.detector.observe(Observation::Sample(sample));
+            if events.iter().any(|event| matches!(event.change, Change::Restarted { .. })) {
+                replay.ended.push(std::mem::take(&mut floors));
+            }
+            replay.events.extend(events);
+            // A new floor comes with each block.
+            if drawn_at.is_none_or(|at| sample.at.since(at) >= block) {
+                drawn_at = Some(sample.at);
+                floors = replay.detector.picture().floors;
+            }
+        }
+        Self { samples, ..replay }
+    }
+
+    /// The floors of a signal, life by life.
+    fn floors_of(&self, signal: Signal) -> Vec<Vec<(Timestamp, u64)>> {
+        let last = self.detector.picture().floors;
+        let of = |life: &Vec<FloorSeries>| {
+            life.iter().find(|series| series.signal == signal).map(|series| series.points.clone())
+        };
+        self.ended.iter().chain([&last]).filter_map(of).collect()
+    }
 }
 
 /// Runs the command with `options` of the detector; the limit of the command line goes before theirs.
@@ -82,7 +120,8 @@ pub fn run(args: &ReplayArgs, options: Options) -> Result<(), ReplayError> {
     options.memory_limit = parse_limit(&args.limit)?.or(options.memory_limit);
     let replay = replay(&args.trace, options)?;
     if let Some(path) = &args.plot {
-        plot::draw(&replay, path).map_err(|why| ReplayError::Plot { path: path.clone(), why })?;
+        let name = args.trace.file_name().unwrap_or_default().to_string_lossy();
+        plot::draw(&replay, &name, path).map_err(|why| ReplayError::Plot { path: path.clone(), why })?;
     }
     let mut out = BufWriter::new(io::stdout().lock());
     if args.explain {
@@ -105,9 +144,8 @@ fn parse_limit(text: &str) -> Result<Option<ByteSize>, ReplayError> {
 
 fn replay(trace: &Path, options: Options) -> Result<Replay, ReplayError> {
     let samples = trace::read(trace)?;
-    let mut detector = Detector::new(paced(options, &samples));
-    let events = samples.iter().flat_map(|sample| detector.observe(Observation::Sample(sample))).collect();
-    Ok(Replay { samples, events, detector })
+    let options = paced(options, &samples);
+    Ok(Replay::run(samples, options))
 }
 
 /// The options with the interval at which the trace was recorded: a trace of one sample a minute has no gaps.

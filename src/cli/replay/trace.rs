@@ -1,10 +1,12 @@
-//! Recorded samples: a CSV with a header, columns in any order, any subset of those known.
+//! Recorded samples: a CSV with a header, columns in any order, any subset of those known, plain or gzipped.
 
 use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use csv::StringRecord;
+use flate2::bufread::MultiGzDecoder;
 
 use crate::clock::Timestamp;
 use crate::sample::Sample;
@@ -64,11 +66,11 @@ const COLUMNS: [&str; 12] = [
     "majorGcs",
 ];
 
-/// Reads a trace, in the order of the file.
-pub(super) fn read(path: &Path) -> Result<Vec<Sample>, TraceError> {
+/// Reads a trace, in the order of the file. Lines that begin with `#` are remarks.
+pub fn read(path: &Path) -> Result<Vec<Sample>, TraceError> {
     let cannot_read = |source| TraceError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(|error| cannot_read(error.into()))?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let text = open(path).map_err(|error| cannot_read(error.into()))?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(text);
     let header = reader.headers().map_err(cannot_read)?.clone();
     let has = |name: &str| header.iter().any(|column| column == name);
     if !has("time") {
@@ -84,6 +86,14 @@ pub(super) fn read(path: &Path) -> Result<Vec<Sample>, TraceError> {
         samples.push(sample(&header, &record).map_err(|cell| cell.at(path, line))?);
     }
     Ok(samples)
+}
+
+/// The text of a file, unpacked where its first bytes are those of gzip.
+fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    let mut file = BufReader::new(File::open(path)?);
+    let packed = file.fill_buf()?.starts_with(&GZIP);
+    Ok(if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
 }
 
 /// A cell that cannot be understood.
@@ -161,6 +171,18 @@ mod tests {
         assert_eq!(samples[0].at, Timestamp::from_unix_ms(1500));
         assert_eq!(samples[1].heap_used, Some(50));
         assert_eq!(samples[1].gauges, [("listeners".to_owned(), 4.5)]);
+    }
+
+    #[test]
+    fn gzip_and_remarks_are_read_and_lines_are_still_counted() {
+        let text = b"# who, when\n# how\ntime,rss\n1,2\n2,lots\n";
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(text).unwrap();
+        for bytes in [text.to_vec(), packed.finish().unwrap()] {
+            let error = trace(&bytes).unwrap_err();
+            assert!(error.starts_with("trace.csv:5: rss is `lots`"), "{error}");
+        }
+        assert!(trace(&[0x1f, 0x8b, 8, 0, 0, 0]).unwrap_err().contains("cannot read"), "cut off");
     }
 
     #[test]
