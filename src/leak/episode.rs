@@ -157,3 +157,6 @@ fn span(seconds: f64) -> String {
         (hours, minutes, _) => format!("{hours}h {minutes}m"),
     }
 }
+
+#[cfg(test)]
+mod tests;

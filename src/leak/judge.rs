@@ -321,3 +321,6 @@ fn climb_between_ends(floors: &[f64]) -> f64 {
     let (head, tail) = (floors.get(..2).unwrap_or_default(), floors.get(floors.len().saturating_sub(2)..));
     low(tail.unwrap_or_default()) - low(head)
 }
+
+#[cfg(test)]
+mod tests;

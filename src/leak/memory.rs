@@ -20,6 +20,9 @@ pub(crate) struct Memory {
     last_major_gcs: Option<u64>,
     /// Heap level right after the last major collection, where the target tells when those are.
     after_collection: Option<u64>,
+    /// The target itself has told a level after a collection.
+    #[serde(default)]
+    told_levels: bool,
     /// What the process held when it had warmed up.
     settled: Option<u64>,
     /// What it holds now, and its heap.
@@ -45,6 +48,7 @@ impl Memory {
             last_requests: None,
             last_major_gcs: None,
             after_collection: None,
+            told_levels: false,
             settled: None,
             held: None,
             heap_used: None,
@@ -119,6 +123,11 @@ impl Memory {
 
     fn heap_level(&mut self, sample: &Sample) -> Option<(u64, bool)> {
         if let Some(level) = sample.heap_used_after_gc {
+            if !self.told_levels {
+                // Until now plain readings were watched, and their teeth say nothing of the levels.
+                self.told_levels = true;
+                self.watches.retain(|(signal, _)| *signal != Signal::HeapUsed);
+            }
             return Some((level, true));
         }
         let heap_used = sample.heap_used?;

@@ -120,3 +120,6 @@ impl Identity {
         self.pid == other.pid && same_start
     }
 }
+
+#[cfg(test)]
+mod tests;
