@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use heapwatch::clock::Timestamp;
+use heapwatch::leak::event::Change;
 use heapwatch::leak::{Detector, DetectorState, GaugeRule, LeakEvent, Observation, Options};
 use heapwatch::sample::Sample;
+use heapwatch::units::{ByteRate, ByteSize};
 use proptest::prelude::*;
 
 use crate::detector::Process;
@@ -29,6 +31,52 @@ fn restored(detector: &Detector) -> Detector {
     // Not compared as values: a void floor is NaN, which equals nothing.
     assert_eq!(written, serde_json::to_string(&read).expect("plain data"), "what is written is what is read");
     Detector::restore(detector.options().clone(), read)
+}
+
+/// What a watcher sees in a day: a leak, a gauge, levels after collections, outages, captures of ours and a restart.
+fn eventful_day() -> (Options, Vec<Seen>) {
+    let gauge = GaugeRule { name: "listeners".to_owned(), maximum: Some(300.0), growth: true };
+    let options =
+        Options { gauges: vec![gauge], baseline: true, memory_limit: Some(ByteSize::mib(512)), ..Options::default() };
+    let lives = [Process::new(0, |age| 80.0 + 40.0 * age), Process::new(21_600_000, |age| 80.0 + 40.0 * age)];
+    let seen = (0..1440_i32).map(|poll| {
+        let at_ms = i64::from(poll) * 30_000;
+        let at = Timestamp::from_unix_ms(at_ms);
+        match poll {
+            200 | 360 => Seen::CaptureBegan { at },
+            204 | 364 => Seen::CaptureEnded { at, stored: poll == 204 },
+            201..204 | 361..364 | 500..510 | 715..725 => Seen::Missed { at, refused: poll >= 715 },
+            _ => {
+                let mut sample = lives[usize::from(poll > 720)].poll(at_ms);
+                let age = poll % 720;
+                sample.gauges = vec![("listeners".to_owned(), f64::from(age))];
+                sample.major_gcs = Some(u64::try_from(age / 40).expect("an age"));
+                sample.heap_used_after_gc =
+                    (poll % 720 > 100).then_some((80 << 20) + u64::from(age.unsigned_abs()) / 40 * (14 << 20));
+                Seen::Sample(Box::new(sample))
+            }
+        }
+    });
+    (options, seen.collect())
+}
+
+/// An observation that can be kept.
+enum Seen {
+    Sample(Box<Sample>),
+    Missed { at: Timestamp, refused: bool },
+    CaptureBegan { at: Timestamp },
+    CaptureEnded { at: Timestamp, stored: bool },
+}
+
+impl Seen {
+    fn tell(&self, detector: &mut Detector) -> Vec<LeakEvent> {
+        detector.observe(match self {
+            Self::Sample(sample) => Observation::Sample(sample),
+            Self::Missed { at, refused } => Observation::Missed { at: *at, refused: *refused },
+            Self::CaptureBegan { at } => Observation::CaptureBegan { at: *at },
+            Self::CaptureEnded { at, stored } => Observation::CaptureEnded { at: *at, stored: *stored },
+        })
+    }
 }
 
 #[test]
@@ -62,6 +110,60 @@ proptest! {
             events.extend(detector.observe(Observation::Sample(sample)));
         }
         prop_assert_eq!(events, expected);
+    }
+
+    #[test]
+    fn restoring_amid_captures_outages_and_gauges_changes_nothing(
+        instants in proptest::collection::vec(0usize..1440, 1..6),
+    ) {
+        let (options, day) = eventful_day();
+        let mut whole = Detector::new(options.clone());
+        let expected: Vec<_> = day.iter().flat_map(|seen| seen.tell(&mut whole)).collect();
+        let has = |wanted: fn(&Change) -> bool| expected.iter().any(|event| wanted(&event.change));
+        prop_assert!(has(|change| matches!(change, Change::LeakConfirmed { .. })), "the day has it");
+        prop_assert!(has(|change| matches!(change, Change::Restarted { .. })), "the day has it");
+        prop_assert!(has(|change| matches!(change, Change::GaugeExceeded { .. })), "the day has it");
+        prop_assert!(has(|change| matches!(change, Change::SnapshotDue { .. })), "the day has it");
+        let mut detector = Detector::new(options);
+        let mut events = Vec::new();
+        for (number, seen) in day.iter().enumerate() {
+            if instants.contains(&number) {
+                detector = restored(&detector);
+            }
+            events.extend(seen.tell(&mut detector));
+        }
+        prop_assert_eq!(events, expected);
+        prop_assert_eq!(
+            serde_json::to_string(&detector.to_state()).unwrap(),
+            serde_json::to_string(&whole.to_state()).unwrap()
+        );
+    }
+
+    #[test]
+    fn other_units_change_no_verdict(power in -3i32..4) {
+        let unit = |bytes: u64| if power < 0 { bytes >> -power } else { bytes << power };
+        let in_units = |options: Options| Options {
+            memory_limit: Some(ByteSize::new(unit(512 << 20))),
+            min_rise: ByteSize::new(unit(options.min_rise.bytes())),
+            min_slope: ByteRate::per_second(options.min_slope.bytes_per_second() * 2f64.powi(power)),
+            ..options
+        };
+        let process = Process::new(0, |age| 80.0 + 50.0 * age);
+        let run = |options: Options, unit: &dyn Fn(u64) -> u64| {
+            let mut detector = Detector::new(options);
+            let polls = (0..4 * 3_600_000_i64).step_by(30_000).map(|at| process.poll(at));
+            polls.flat_map(|mut sample| {
+                for size in [&mut sample.heap_used, &mut sample.heap_total, &mut sample.external, &mut sample.rss] {
+                    // A multiple of 8, so that no digit is lost on the way.
+                    *size = size.map(|bytes| unit(bytes & !7));
+                }
+                let events = detector.observe(Observation::Sample(&sample));
+                events.into_iter().map(|event| (event.at, std::mem::discriminant(&event.change)))
+            }).collect::<Vec<_>>()
+        };
+        let plain = run(Options { memory_limit: Some(ByteSize::mib(512)), ..Options::default() }, &|bytes| bytes);
+        prop_assert!(plain.len() > 2, "the story has events");
+        prop_assert_eq!(run(in_units(Options::default()), &unit), plain);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod alert;
 mod capture;
 mod child;
+mod collections;
 mod config;
 mod daemon;
 mod demo_service;
@@ -14,6 +15,7 @@ mod heap;
 mod layering;
 mod probe;
 mod probe_command;
+mod recordings;
 mod replay;
 mod services;
 mod store;
