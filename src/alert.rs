@@ -9,6 +9,7 @@ pub mod body;
 pub mod channel;
 #[cfg(test)]
 pub(crate) mod examples;
+mod fingerprint;
 pub mod message;
 pub mod outbox;
 pub mod pagerduty;

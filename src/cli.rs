@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 pub mod check;
 pub mod client;
 pub mod demo;
+pub mod events;
 pub mod exit;
 pub mod explain;
 pub mod gc;
@@ -17,6 +18,7 @@ pub mod logging;
 pub mod probe;
 pub mod replay;
 pub mod run;
+pub mod silence;
 pub mod snapshots;
 pub mod sources;
 pub mod status;
@@ -52,6 +54,15 @@ enum Command {
     Explain(status::ExplainArgs),
     Snapshot(status::SnapshotArgs),
     Rearm(status::RearmArgs),
+    /// Hold back what is told of some targets for a while.
+    #[command(subcommand)]
+    Silence(silence::SilenceCommand),
+    Events {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: events::EventsArgs,
+    },
     TestAlert(test_alert::TestAlertArgs),
     Token(token::TokenArgs),
     /// Analyse heap snapshots: compare two of one process, or look into one.
@@ -100,6 +111,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Snapshot(args) => Ok(runtime()?.block_on(status::snapshot(args))?),
         Command::Rearm(args) => Ok(runtime()?.block_on(status::rearm(args))?),
         Command::Token(args) => Ok(token::run(&args)?),
+        Command::Silence(command) => Ok(runtime()?.block_on(silence::run(command))?),
+        Command::Events { config, args } => runtime()?.block_on(events::run(args, &config)),
         Command::TestAlert(args) => runtime()?.block_on(test_alert::run(args)),
         Command::Heap(command) => Ok(heap::run(command)?),
         Command::Snapshots { config, args } => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::target::{Labels, TargetName};
 use crate::units::ByteSize;
-use crate::{alert, capture, leak, probe, retention};
+use crate::{alert, capture, leak, probe, retention, store};
 
 mod alerts;
 mod channel;
@@ -61,6 +61,8 @@ pub struct Config {
     pub channels: Vec<alert::Channel>,
     /// Which captures are kept.
     pub retention: retention::Policy,
+    /// How long the database remembers what happened.
+    pub keep: store::Keep,
     /// What heapwatch allows itself over all targets.
     pub limits: Limits,
     /// What is told, and how often.
@@ -190,6 +192,8 @@ pub struct AlertOptions {
     pub notify: BTreeSet<&'static str>,
     /// Whom to tell after each complete round of polls that heapwatch is alive.
     pub pings: Vec<alert::ping::Options>,
+    /// Longest that a silence may last.
+    pub longest_silence: Duration,
 }
 
 /// Where a configuration comes from; the caller reads the environment, this module never does.
@@ -234,13 +238,15 @@ fn read(root: &mut Table<'_>, sources: &Sources) -> Config {
     let snapshot_directory = directory::writable(root, "snapshot_directory", state_directory.join("snapshots"));
     let (channels, pings) = channel::read(root, &vault);
     let targets = target::read(root, &vault);
+    let (retention, keep) = house::retention(root, &targets);
     Config {
         file: sources.file.clone(),
         state_directory,
         snapshot_directory,
         web: web::read(root),
         log: house::log(root),
-        retention: house::retention(root, &targets),
+        retention,
+        keep,
         limits: house::limits(root),
         alerts: alerts::read(root, pings),
         stop_timeout: root.duration("stop_timeout", STOP_TIMEOUT, Duration::ZERO..=Duration::from_mins(5)),

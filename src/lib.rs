@@ -30,7 +30,7 @@
 //! Imports only go down this list, adapters never import one another, and `tests/it/layering.rs` fails on a breach.
 //!
 //! - **Words**: [`clock`], [`errors`], [`sample`], [`target`], [`units`]. Plain values.
-//! - **Cores**: [`growth`], [`leak`], [`heap`], [`retention`], [`status`]. No runtime, no sockets, no files, no
+//! - **Cores**: [`growth`], [`leak`], [`heap`], [`retention`], [`silence`], [`status`]. No runtime, no sockets, no files, no
 //!   logging, no clock: everything they know is an argument, so a recorded trace runs through the very same code.
 //! - **The client**: [`http`], which the adapters share: TLS, credentials, bounded bodies, no redirects.
 //! - **Adapters**, one outside thing each: [`probe`] (the health endpoint), [`capture`] (the snapshot endpoint),
@@ -62,6 +62,7 @@ pub mod growth;
 pub mod heap;
 pub mod leak;
 pub mod retention;
+pub mod silence;
 pub mod status;
 // -- the HTTP client that the adapters share --
 pub mod http;

@@ -4,6 +4,7 @@ pub mod board;
 pub mod dossier;
 pub mod house;
 mod standing;
+pub mod trail;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use crate::leak::Outline;
 use crate::leak::event::PairPart;
 use crate::leak::verdict::Verdict;
 use crate::sample::Sample;
+use crate::silence::Mark;
 use crate::target::{Labels, Life, TargetName};
 
 pub use standing::Standing;
@@ -108,6 +110,9 @@ pub struct CareStatus {
     /// An analysis of its snapshots runs.
     #[serde(default)]
     pub analysing: bool,
+    /// The silence that holds back what is told of it; of several, the one that lasts longest.
+    #[serde(default)]
+    pub silenced: Option<Mark>,
 }
 
 /// An open episode.

@@ -13,6 +13,7 @@ mod reserve;
 mod schema;
 pub mod sidecar;
 pub mod snapshots;
+mod trail;
 mod varint;
 mod writer;
 

@@ -25,8 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Timestamp;
 use crate::leak::Picture;
+use crate::silence::{Ask, Refusal, Silence};
 use crate::status::board::Board;
 use crate::status::dossier::{Dossier, DossierQuery};
+use crate::status::trail::{TrailPage, TrailQuery};
 use crate::target::TargetName;
 
 pub use access::{Access, InvalidHash, Scope, Token, TokenHash, hash, new_token};
@@ -88,6 +90,36 @@ pub enum Request {
         target: TargetName,
         /// `None` where its watcher is too busy to say.
         reply: oneshot::Sender<Option<Picture>>,
+    },
+    /// Hold back what is told of some targets for a while.
+    Silence {
+        /// Whom, how long, and why.
+        ask: Ask,
+        /// The silence, once it is on disk, or why there is none.
+        reply: oneshot::Sender<Result<Silence, Refusal>>,
+    },
+    /// End a silence before its time.
+    EndSilence {
+        /// Its id, or the start of it.
+        id: String,
+        /// Who asks.
+        by: String,
+        /// The silence as it was ended, or why it was not.
+        reply: oneshot::Sender<Result<Silence, Refusal>>,
+    },
+    /// Try a broken channel anew.
+    MendChannel {
+        /// Its name.
+        channel: String,
+        /// Whether it was broken; `None` where there is no such channel.
+        reply: oneshot::Sender<Option<bool>>,
+    },
+    /// A page of the audit trail.
+    Events {
+        /// Which events.
+        query: TrailQuery,
+        /// `None` where the database cannot be read.
+        reply: oneshot::Sender<Option<TrailPage>>,
     },
 }
 

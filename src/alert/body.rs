@@ -33,6 +33,7 @@
 //! }
 //! ```
 //!
+//! `silenced` (`id`, `until`, `by`, `why`) is there when a silence held the alert back or met the end of what it had not.
 //! `status` is `firing`, `resolved`, or `note` for what has no end. `leak`, `snapshots`, `missing_snapshots` and
 //! `culprits` are there when the alert is about growth; the other events have one member of their own, named like the
 //! event (`resolution`, `restart`, `down`, `gauge`, ...). A body stays under 20 kB, as Standard Webhooks asks: what
@@ -94,6 +95,13 @@ pub fn data(alert: &Alert) -> Value {
     });
     if let Value::Object(members) = &mut data {
         members.extend(facts(&alert.news));
+        if let Some(mark) = &alert.silenced {
+            let until = mark.until.to_string();
+            members.insert(
+                "silenced".to_owned(),
+                json!({ "id": mark.id, "until": until, "by": mark.by, "why": mark.why }),
+            );
+        }
     }
     data
 }

@@ -44,6 +44,7 @@ pub(crate) fn alert(news: News) -> Alert {
         episode: in_episode.then(|| "5f0c2a91d3e84b67".to_owned()),
         severity: Severity::Warning,
         news,
+        silenced: None,
     }
 }
 

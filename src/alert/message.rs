@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::leak::event::{PairPart, Resolution, RestartCause};
 use crate::leak::verdict::{Growth, Reason};
 use crate::sample::Signal;
+use crate::silence::Mark;
 use crate::target::{Labels, Life, TargetName};
 
 /// Version of the JSON body; grows when a field changes its meaning or goes away.
@@ -30,6 +31,9 @@ pub struct Alert {
     pub severity: Severity,
     /// What happened.
     pub news: News,
+    /// The silence that it met: it was held back until that was over, or, being the end of something told, was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silenced: Option<Mark>,
 }
 
 /// How much an alert matters.

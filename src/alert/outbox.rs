@@ -2,7 +2,8 @@
 //!
 //! Alerts of one incident go out in the order they came, one at a time, so a resolve never overtakes its trigger; a
 //! resolve whose trigger was never sent takes it back instead. Incidents do not wait for one another, but failures
-//! slow down the whole channel, so that a receiver in trouble is not stormed. Every entry ends as delivered,
+//! slow down the whole channel, so that a receiver in trouble is not stormed. What a silence holds back waits here too:
+//! what is over before the silence is collapses, and what lasts is told at its end. Every entry ends as delivered,
 //! collapsed or dead letter, and is handed out at each change so that the store can keep it: restored from what was
 //! written, the outbox goes on where it was.
 
@@ -18,9 +19,10 @@ use self::lane::Lane;
 use self::pace::Pace;
 use crate::alert::ChannelKind;
 use crate::alert::channel::{Delivery, Disposition, Receipt};
-use crate::alert::message::Alert;
+use crate::alert::message::{Alert, Status};
 use crate::alert::{pagerduty, slack};
 use crate::clock::Timestamp;
+use crate::silence::Mark;
 
 /// Times and bounds of one channel's deliveries.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +91,8 @@ pub enum Health {
     Broke {
         /// What it answered.
         why: String,
+        /// It said that it is gone: it is not even tried again now and then.
+        for_good: bool,
     },
     /// It takes alerts again.
     Mended,
@@ -159,8 +163,12 @@ impl Outbox {
     /// those that it made superfluous. Write them before asking for [`Outbox::next`].
     #[must_use = "the entries are to be written to the store"]
     pub fn push(&mut self, alert: Alert, now: Timestamp) -> Vec<Entry> {
+        self.put(alert, false, now)
+    }
+
+    fn put(&mut self, alert: Alert, held: bool, now: Timestamp) -> Vec<Entry> {
         let incident = alert.incident();
-        let entry = Entry::new(&self.channel, self.next_sequence, alert, now);
+        let entry = Entry { held, ..Entry::new(&self.channel, self.next_sequence, alert, now) };
         let sending = self.in_flight.as_ref().map(|attempt| attempt.id.as_str());
         let mut write = self.lanes.entry(incident.clone()).or_default().push(entry, now, sending);
         if !write.is_empty() {
@@ -173,12 +181,35 @@ impl Outbox {
         write
     }
 
+    /// Adds an alert that a silence holds back, the end of something told excepted. Returns the entries to write.
+    #[must_use = "the entries are to be written to the store"]
+    pub fn push_silenced(&mut self, alert: Alert, now: Timestamp) -> Vec<Entry> {
+        let held = alert.status() != Status::Resolved;
+        self.put(alert, held, now)
+    }
+
+    /// Holds back what waits and is silenced now, and lets go what no longer is: of that, what lasts is told, and what
+    /// merely happened meanwhile is not. Call it when silences begin or end. Returns the entries to write.
+    #[must_use = "the entries are to be written to the store"]
+    pub fn silence(&mut self, mark_of: impl Fn(&Alert) -> Option<Mark>, now: Timestamp) -> Vec<Entry> {
+        let sending = self.in_flight.as_ref().map(|attempt| attempt.id.as_str());
+        let write = self.lanes.values_mut().flat_map(|lane| lane.silence(&mark_of, now, sending)).collect();
+        self.lanes.retain(|_, lane| !lane.is_empty());
+        write
+    }
+
+    /// Whether the channel has been told of this incident, or is about to be.
+    pub fn knows(&self, incident: &str) -> bool {
+        self.lanes.contains_key(incident)
+    }
+
     /// Gives up what is too old. Call it now and then, also while the channel is broken. Returns the entries to write.
     #[must_use = "the entries are to be written to the store"]
     pub fn expire(&mut self, now: Timestamp) -> Vec<Entry> {
         let ttl = self.options.alert_ttl;
         let sending = self.in_flight.as_ref().map(|attempt| attempt.id.as_str());
-        let is_old = |entry: &Entry| now.since(entry.created) > ttl && sending != Some(entry.id.as_str());
+        let is_old =
+            |entry: &Entry| !entry.held && now.since(entry.created) > ttl && sending != Some(entry.id.as_str());
         let mut write = Vec::new();
         for lane in self.lanes.values_mut() {
             write.extend(lane.give_up(is_old, now, "not delivered in time"));
@@ -250,6 +281,11 @@ impl Outbox {
         self.pace.broken()
     }
 
+    /// The channel was found broken by an earlier run, which is no news.
+    pub fn stay_broken(&mut self, why: &str, for_good: bool) {
+        self.pace.stay_broken(why, for_good);
+    }
+
     /// Tries a broken channel again: its configuration has changed, or a person asks.
     pub fn mend(&mut self, now: Timestamp) {
         self.pace = Pace::default();
@@ -287,5 +323,7 @@ impl Outbox {
 
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod silenced;
 #[cfg(test)]
 mod tests;

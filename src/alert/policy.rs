@@ -257,7 +257,16 @@ impl TargetAlerts {
 
     fn alert(&self, at: Timestamp, episode: Option<String>, severity: Severity, news: News) -> Alert {
         let id = id::of_alert(&self.target, episode.as_deref(), &news, at);
-        Alert { id, at, target: self.target.clone(), labels: self.labels.clone(), episode, severity, news }
+        Alert {
+            id,
+            at,
+            target: self.target.clone(),
+            labels: self.labels.clone(),
+            episode,
+            severity,
+            news,
+            silenced: None,
+        }
     }
 }
 

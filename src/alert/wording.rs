@@ -93,7 +93,8 @@ pub fn details(alert: &Alert) -> Vec<String> {
         }
         News::TargetUp { .. } | News::Gauge { .. } | News::GaugeSteady { .. } | News::Test { .. } => Vec::new(),
     };
-    sentences.iter().map(|sentence| line(sentence, SENTENCE)).collect()
+    let silenced = alert.silenced.iter().map(|mark| sentence(&mark.to_string()));
+    sentences.into_iter().chain(silenced).map(|sentence| line(&sentence, SENTENCE)).collect()
 }
 
 /// What a person can do now, most useful first.

@@ -10,8 +10,10 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use url::{Host, Url};
 
+use crate::config::Listen;
 use crate::http::{self, BodyError, ClientError, ClientOptions};
 use crate::web::Problem;
 
@@ -78,17 +80,55 @@ const LONGEST_TOKEN: u64 = 4096;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl ServerArgs {
+    /// Where a daemon with this configuration answers, if it does.
+    pub(super) fn of(listen: &Listen) -> Option<Self> {
+        match listen {
+            Listen::Off => None,
+            Listen::Tcp(address) => Some(Self { server: format!("http://{address}"), token_file: None }),
+            Listen::Unix(path) => Some(Self { server: format!("unix:{}", path.display()), token_file: None }),
+        }
+    }
+
     /// Reads `path`.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, AskError> {
-        self.ask(Method::GET, path).await
+        self.ask(Method::GET, path, &[], None).await
     }
 
     /// Asks for something to be done.
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, AskError> {
-        self.ask(Method::POST, path).await
+        self.ask(Method::POST, path, &[], None).await
     }
 
-    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &[&str]) -> Result<T, AskError> {
+    /// Reads what `path` has of what `query` asks for.
+    pub(super) async fn get_some<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<T, AskError> {
+        self.ask(Method::GET, path, query, None).await
+    }
+
+    /// Hands `body` in at `path`.
+    pub(super) async fn put_in<T: DeserializeOwned>(&self, path: &[&str], body: Value) -> Result<T, AskError> {
+        self.ask(Method::POST, path, &[], Some(body)).await
+    }
+
+    /// Takes `path` away.
+    pub(super) async fn delete<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<T, AskError> {
+        self.ask(Method::DELETE, path, query, None).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: Option<Value>,
+    ) -> Result<T, AskError> {
         let options = ClientOptions {
             unix_socket: self.server.strip_prefix("unix:").map(Into::into),
             ..ClientOptions::default()
@@ -102,10 +142,14 @@ impl ServerArgs {
         }
         // Names come from the command line: as segments they cannot leave the path.
         url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
         let mut request = http::client(&options)?.request(method, url).timeout(PATIENCE);
         if let Some(token) = token {
             request = request.bearer_auth(token.expose_secret());
         }
+        let request = request.body(body.map_or_else(String::new, |body| body.to_string()));
         let silent = |source| AskError::Silent { server: self.server.clone(), source };
         let answer = request.header(CONTENT_TYPE, "application/json").send().await.map_err(silent)?;
         let status = answer.status();

@@ -9,7 +9,9 @@ use super::output::print;
 use crate::leak::Picture;
 use crate::leak::event::PairPart;
 use crate::leak::verdict::State;
+use crate::silence::Silence;
 use crate::status::TargetStatus;
+use crate::status::house::ChannelStatus;
 use crate::target::TargetName;
 use crate::units::ByteSize;
 use crate::web::SnapshotAnswer;
@@ -76,6 +78,16 @@ pub enum StatusError {
     Off(String),
 }
 
+#[derive(serde::Deserialize)]
+struct Silences {
+    silences: Vec<Silence>,
+}
+
+#[derive(serde::Deserialize)]
+struct Channels {
+    channels: Vec<ChannelStatus>,
+}
+
 #[derive(serde::Deserialize, serde::Serialize)]
 struct Targets {
     targets: Vec<TargetStatus>,
@@ -89,8 +101,24 @@ pub async fn status(args: StatusArgs) -> Result<(), StatusError> {
         print(&serde_json::to_string_pretty(&all).unwrap_or_default())?;
     } else {
         print(&table(&all.targets).to_string())?;
+        for line in telling(&args.server).await? {
+            print(&line)?;
+        }
     }
     Ok(())
+}
+
+/// Who is not told at present: what is silenced, and channels that take nothing.
+async fn telling(server: &ServerArgs) -> Result<Vec<String>, StatusError> {
+    let Silences { silences } = server.get(&["api", "v1", "silences"]).await?;
+    let Channels { channels } = server.get(&["api", "v1", "channels"]).await?;
+    let silenced = silences.iter().map(|silence| format!("{}: {} is {}", silence.id, silence.scope, silence.mark()));
+    let broken = channels.iter().filter_map(|channel| {
+        let why = channel.broken.as_ref()?;
+        let since = channel.broken_since.map_or_else(String::new, |since| format!(" since {since}"));
+        Some(format!("channel {} is broken{since} and owed {} alerts: {why}", channel.name, channel.owed))
+    });
+    Ok(silenced.chain(broken).collect())
 }
 
 /// Prints how a verdict was reached.
@@ -108,6 +136,9 @@ pub async fn explain(args: ExplainArgs) -> Result<(), StatusError> {
     }
     if let Some(why) = &status.watch.last_failure {
         print(&format!("the last poll failed: {why}"))?;
+    }
+    if let Some(mark) = &status.care.silenced {
+        print(&mark.to_string())?;
     }
     let evidence = evidence(&status);
     if !evidence.is_empty() {
@@ -174,8 +205,15 @@ fn row(status: &TargetStatus) -> [String; 6] {
         growth
             .and_then(|growth| growth.limit_in_seconds)
             .map_or_else(String::new, |seconds| format!("{:.1} h", seconds / 3600.0)),
-        evidence(status),
+        evidence_and_silence(status),
     ]
+}
+
+fn evidence_and_silence(status: &TargetStatus) -> String {
+    match &status.care.silenced {
+        Some(mark) => format!("{} [silenced until {}]", evidence(status), mark.until).trim_start().to_owned(),
+        None => evidence(status),
+    }
 }
 
 fn evidence(status: &TargetStatus) -> String {

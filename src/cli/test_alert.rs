@@ -1,10 +1,12 @@
 //! `heapwatch test-alert`: a trigger and its resolve through the renderer, signer, outbox and sender of real alerts.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::client::{AskError, ServerArgs};
 use super::exit::Failure;
 use super::logging;
 use super::sources::ConfigArgs;
@@ -12,8 +14,11 @@ use crate::alert::channel::{Origin, SendError, Sender};
 use crate::alert::message::{Alert, Status};
 use crate::alert::outbox::{self, Attempt, Next, Outbox, Outcome};
 use crate::alert::policy;
+use crate::config::Listen;
 use crate::daemon::clock::Clock;
 use crate::errors;
+use crate::store::Store;
+use crate::store::record::BrokenChannel;
 
 /// Send a test alert and its resolve, and show what went out and what came back.
 ///
@@ -70,8 +75,12 @@ pub async fn run(args: TestAlertArgs) -> Result<(), Failure> {
         let options = config.alerts.outbox.clone().for_kind(&channel.kind);
         let sender = Sender::new(channel, Origin::of_this_host())?;
         let trials = try_channel(&sender, options, Clock::start(None)).await;
+        let is_taken = trials.iter().all(|trial| trial.outcome.is_ok());
         tried += 1;
-        failed += usize::from(trials.iter().any(|trial| trial.outcome.is_err()));
+        failed += usize::from(!is_taken);
+        if is_taken {
+            mend(&sender.channel().name, &config.web.listen, &config.state_directory).await;
+        }
         let mut stdout = io::stdout().lock();
         for trial in &trials {
             if args.json {
@@ -82,6 +91,32 @@ pub async fn run(args: TestAlertArgs) -> Result<(), Failure> {
         }
     }
     if failed > 0 { Err(NotTaken { failed, tried }.into()) } else { Ok(()) }
+}
+
+/// The channel works, so a daemon that has found it broken tries it anew: now where it runs, else when it starts.
+async fn mend(channel: &str, listen: &Listen, state: &Path) {
+    if let Some(server) = ServerArgs::of(listen) {
+        let asked = server.post::<Value>(&["api", "v1", "channels", channel, "mend"]).await;
+        if !matches!(asked, Err(AskError::Silent { .. })) {
+            return;
+        }
+    }
+    // Without a database there is no broken channel either.
+    let Ok(store) = Store::attach(state) else { return };
+    let mark = |broken: BrokenChannel| {
+        let now = Clock::start(None).now();
+        // No configuration has this fingerprint, so that the next start takes it for changed, and tells the others.
+        let tried = BrokenChannel { fingerprint: String::new(), ..broken };
+        store.transaction(now, |writer| writer.put_broken_channel(&tried))
+    };
+    let known = store.read(|reader| reader.broken_channels(Some(channel))).unwrap_or_default();
+    if let Some(Err(problem)) = known.into_iter().next().map(mark) {
+        tracing::warn!(
+            channel,
+            error = errors::one_line(&problem),
+            "{channel} works, and the state database cannot be told"
+        );
+    }
 }
 
 /// Sends a trigger and, if that was taken, its resolve.

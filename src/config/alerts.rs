@@ -10,6 +10,9 @@ use super::table::Table;
 use super::values::{quoted, show_duration};
 use crate::alert::{outbox, ping, policy};
 
+/// A week: what is silenced for longer is rather taken out of the configuration.
+const LONGEST_SILENCE: Duration = Duration::from_hours(7 * 24);
+
 /// Every kind of news but the test of a channel, which always goes out.
 const KINDS: [&str; 19] = [
     "leak_suspected",
@@ -62,8 +65,9 @@ pub(super) fn read(root: &mut Table<'_>, pings: Vec<ping::Options>) -> AlertOpti
         capacity: table.count("capacity", outbox.capacity, 16..=1_000_000),
     };
     let notify = notify(&mut table);
+    let longest_silence = table.duration("longest_silence", LONGEST_SILENCE, Duration::from_mins(1)..=longest);
     table.finish();
-    AlertOptions { policy, outbox, notify, pings }
+    AlertOptions { policy, outbox, notify, pings, longest_silence }
 }
 
 fn notify(table: &mut Table<'_>) -> BTreeSet<&'static str> {

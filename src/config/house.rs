@@ -6,6 +6,7 @@ use super::found::Wrong;
 use super::table::Table;
 use super::{Limits, LogFormat, LogLevel, LogOptions, Target};
 use crate::retention;
+use crate::store::Keep;
 use crate::units::ByteSize;
 
 const LEVELS: [(&str, LogLevel); 5] = [
@@ -32,7 +33,7 @@ pub(super) fn log(root: &mut Table<'_>) -> LogOptions {
 }
 
 /// `[retention]`, which must leave room for the pair of a leak.
-pub(super) fn retention(root: &mut Table<'_>, targets: &[Target]) -> retention::Policy {
+pub(super) fn retention(root: &mut Table<'_>, targets: &[Target]) -> (retention::Policy, Keep) {
     let mut table = root.section("retention");
     let usual = retention::Policy::default();
     let largest = ByteSize::mib(1 << 30);
@@ -51,8 +52,18 @@ pub(super) fn retention(root: &mut Table<'_>, targets: &[Target]) -> retention::
         let shown = format!("\"{}\"", policy.total);
         table.contradiction("total", &shown, &[], Wrong::with_example(problem, format!("\"{}\"", usual.total)));
     }
+    let usual = Keep::default();
+    let keep = Keep {
+        events: table.duration(
+            "event_age",
+            usual.events,
+            Duration::from_hours(1)..=Duration::from_hours(10 * 365 * 24),
+        ),
+        most_events: table.count("events", usual.most_events, 1_000..=10_000_000),
+        ..usual
+    };
     table.finish();
-    policy
+    (policy, keep)
 }
 
 /// `[limits]`.

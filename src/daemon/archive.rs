@@ -17,7 +17,8 @@ use crate::status::dossier::{
     CaptureRecord, Comparison, Dossier, DossierQuery, EpisodeRecord, EventLine, RestartNote, SnapshotRecord,
     SnapshotSummary,
 };
-use crate::store::record::{AuditEvent, Episode};
+use crate::status::trail::{TrailEvent, TrailQuery};
+use crate::store::record::Episode;
 use crate::store::snapshots::{AnalysisForm, SnapshotDir, Stored};
 use crate::store::{Reader, Store, StoreError};
 
@@ -91,7 +92,7 @@ impl Archive {
 struct Rows {
     dossier: Dossier,
     episodes: Vec<Episode>,
-    audit: Vec<AuditEvent>,
+    audit: Vec<TrailEvent>,
 }
 
 impl Rows {
@@ -103,13 +104,15 @@ impl Rows {
         let attempts = reader.attempts(target, now.minus(CAPTURES))?.into_iter().rev();
         dossier.captures =
             attempts.map(|row| CaptureRecord { at: row.at, part: row.part, outcome: row.outcome }).collect();
-        Ok(Self { dossier, episodes: reader.episodes(target)?, audit: reader.audit(Some(target), MOST_LINES)? })
+        let said = TrailQuery { target: Some(target.clone()), limit: Some(MOST_LINES), ..TrailQuery::default() };
+        let audit = reader.events(&said, now)?.events;
+        Ok(Self { dossier, episodes: reader.episodes(target)?, audit })
     }
 
     fn into_dossier(self, dossier: &mut Dossier) {
         *dossier = self.dossier;
         let alerts: Vec<Alert> =
-            self.audit.iter().rev().filter_map(|row| serde_json::from_str(&row.json).ok()).collect();
+            self.audit.into_iter().rev().filter_map(|row| serde_json::from_value(row.detail).ok()).collect();
         dossier.events = alerts.iter().take(MOST_SHOWN).map(event_line).collect();
         let mut told: BTreeMap<&str, Vec<&Alert>> = BTreeMap::new();
         for alert in alerts.iter().rev() {

@@ -7,12 +7,15 @@ mod adoption;
 mod aftermath;
 mod captures;
 mod care;
+mod channels;
 mod evidence;
 mod housekeeping;
 mod lanes;
 mod news;
 mod outgoing;
 mod requests;
+mod silences;
+mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,7 +39,9 @@ use crate::daemon::notify;
 use crate::daemon::watcher::Command;
 use crate::leak::verdict::State;
 use crate::retention::Policy;
+use crate::silence::Silence;
 use crate::status::board::Board;
+use crate::store::record::BrokenChannel;
 use crate::store::snapshots::SnapshotDir;
 use crate::store::{Keep, OpenNote, Store};
 use crate::target::TargetName;
@@ -68,6 +73,8 @@ pub(super) struct Rules {
     pub(super) limits: Limits,
     pub(super) alerts: AlertOptions,
     pub(super) retention: Policy,
+    /// How long the database remembers.
+    pub(super) keep: Keep,
     pub(super) analysis: analysis::Options,
     /// Time between two looks at what is due.
     pub(super) tick: Duration,
@@ -105,6 +112,10 @@ pub(super) struct Dispatcher {
     housekeeping: JoinSet<()>,
     housekept: Timestamp,
     status_line: String,
+    /// Channels that take nothing any more, by name.
+    broken: BTreeMap<String, BrokenChannel>,
+    /// Silences in force, the first to end first.
+    silences: Vec<Silence>,
     /// What a person should know about how the database came up, told once the channels are there.
     notes: Vec<OpenNote>,
     store_in_trouble: bool,
@@ -137,6 +148,8 @@ impl Dispatcher {
             housekeeping: JoinSet::new(),
             housekept,
             status_line: String::new(),
+            broken: BTreeMap::new(),
+            silences: Vec::new(),
             notes,
             store_in_trouble: false,
             settled: false,
@@ -151,6 +164,7 @@ impl Dispatcher {
         mut orders: mpsc::Receiver<Order>,
         stop: CancellationToken,
     ) {
+        self.begin().await;
         let mut ticks = ticks(self.rules.tick);
         loop {
             // Each branch is cancel-safe: a token, two channels' receives and an interval. Ticks come before events, so
@@ -186,6 +200,11 @@ impl Dispatcher {
             Order::Settled(done) => {
                 self.settled = true;
                 self.keep_house();
+                // What an earlier run has left held back may be told now, or labels have changed.
+                let mut batch = Batch::default();
+                self.apply_silences(self.tools.clock.now(), &mut batch);
+                self.commit(batch).await;
+                self.show_house();
                 // The supervisor waits for it, unless the daemon is going down.
                 done.send(()).ok();
             }
@@ -200,6 +219,7 @@ impl Dispatcher {
             Event::Analysed(analysis) => self.on_analysed(*analysis, &mut batch).await,
             Event::Delivered { channel, entry, tried } => self.on_delivered(&channel, &entry, tried, &mut batch),
             Event::Asked(request) => self.on_request(request, &mut batch).await,
+            Event::Recorded(event) => batch.record(*event),
         }
         self.commit(batch).await;
     }
@@ -207,7 +227,9 @@ impl Dispatcher {
     async fn on_tick(&mut self) {
         let now = self.tools.clock.now();
         let mut batch = Batch::default();
+        self.expire_silences(now, &mut batch);
         self.remind(now, &mut batch);
+        self.observe_verdicts(now, &mut batch);
         self.tell_of_the_store(&mut batch);
         self.free_budgets(now, &mut batch);
         for name in self.cares.keys().cloned().collect::<Vec<_>>() {
@@ -216,13 +238,13 @@ impl Dispatcher {
             self.try_capture(&name, now, &mut batch).await;
         }
         for lane in self.lanes.values_mut() {
-            batch.writes.extend(lane.expire(now).into_iter().map(Write::Letter));
+            batch.settle(lane.expire(now));
             self.tools.metrics.outbox_depth(lane.name(), lane.owed());
         }
         self.start_owed_analyses();
         if now.since(self.housekept) >= self.rules.housekeeping {
             self.housekept = now;
-            batch.writes.push(Write::Prune(Keep::default()));
+            batch.writes.push(Write::Prune(self.rules.keep.clone()));
             self.keep_house();
         }
         self.commit(batch).await;
@@ -284,6 +306,7 @@ impl Dispatcher {
             self.reap();
         }
         let owed: usize = self.lanes.values().map(Lane::owed).sum();
+        self.end(owed).await;
         info!(owed, "stopped; {owed} alerts stay in the outbox for the next start");
     }
 }

@@ -6,6 +6,7 @@ use crate::daemon::analysis::Analysis;
 use crate::daemon::capturing::Finished;
 use crate::leak::{DetectorState, LeakEvent};
 use crate::sample::Sample;
+use crate::store::record::AuditEvent;
 use crate::target::TargetName;
 use crate::web;
 
@@ -34,6 +35,8 @@ pub enum Event {
     },
     /// A person asks.
     Asked(web::Request),
+    /// Something for the audit trail that decides nothing, such as a new configuration.
+    Recorded(Box<AuditEvent>),
 }
 
 /// How an attempt to deliver ended.

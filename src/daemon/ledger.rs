@@ -12,7 +12,8 @@ use crate::clock::Timestamp;
 use crate::daemon::metrics::Metrics;
 use crate::errors;
 use crate::sample::Sample;
-use crate::store::record::{Attempt, AuditEvent, Disarmed, Episode, Letter, Restart};
+use crate::silence::Silence;
+use crate::store::record::{Attempt, AuditEvent, BrokenChannel, Disarmed, Episode, Letter, Restart};
 use crate::store::{Keep, Reader, Store, StoreError, Trouble, Writer};
 use crate::target::TargetName;
 
@@ -27,6 +28,9 @@ pub(super) enum Write {
     Restart(Restart),
     Letter(Letter),
     Audit(AuditEvent),
+    Silence(Silence),
+    BrokenChannel(BrokenChannel),
+    MendChannel(String),
     Samples { target: TargetName, samples: Vec<Sample> },
     Prune(Keep),
 }
@@ -154,6 +158,9 @@ fn apply(writer: &Writer<'_>, write: &Write) -> Result<(), StoreError> {
         Write::Restart(restart) => writer.put_restart(restart),
         Write::Letter(letter) => writer.put_letter(letter).map(drop),
         Write::Audit(event) => writer.put_audit(event),
+        Write::Silence(silence) => writer.put_silence(silence),
+        Write::BrokenChannel(broken) => writer.put_broken_channel(broken),
+        Write::MendChannel(name) => writer.mend_channel(name),
         Write::Samples { target, samples } => writer.append_samples(target, samples),
         Write::Prune(keep) => writer.prune(keep),
     }

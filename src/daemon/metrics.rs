@@ -69,6 +69,9 @@ pub struct Metrics {
     notifications: Family<ChannelLabel, Counter>,
     notification_failures: Family<ChannelReasonLabels, Counter>,
     outbox_depth: Family<ChannelLabel, Gauge>,
+    dead_letters: Family<ChannelLabel, Counter>,
+    channel_broken: Family<ChannelLabel, Gauge>,
+    silences: Gauge,
     store_failures: Counter,
     storage_free: Gauge,
     reload_successful: Gauge,
@@ -95,6 +98,9 @@ impl Metrics {
             notifications: Family::default(),
             notification_failures: Family::default(),
             outbox_depth: Family::default(),
+            dead_letters: Family::default(),
+            channel_broken: Family::default(),
+            silences: Gauge::default(),
             store_failures: Counter::default(),
             storage_free: Gauge::default(),
             reload_successful: Gauge::default(),
@@ -141,6 +147,13 @@ impl Metrics {
             metrics.notification_failures.clone(),
         );
         registry.register("outbox_depth", "Alerts owed and not yet delivered", metrics.outbox_depth.clone());
+        registry.register("dead_letters", "Alerts given up before they were delivered", metrics.dead_letters.clone());
+        registry.register(
+            "channel_broken",
+            "1 for a channel that takes nothing any more",
+            metrics.channel_broken.clone(),
+        );
+        registry.register("silences", "Silences in force", metrics.silences.clone());
         registry.register(
             "config_last_reload_successful",
             "1 when the newest configuration is in force",
@@ -215,6 +228,21 @@ impl Metrics {
     pub fn outbox_depth(&self, channel: &str, owed: usize) {
         let owed = i64::try_from(owed).unwrap_or(i64::MAX);
         self.outbox_depth.get_or_create(&ChannelLabel { channel: channel.to_owned() }).set(owed);
+    }
+
+    /// An alert was given up on this channel.
+    pub fn gave_up(&self, channel: &str) {
+        self.dead_letters.get_or_create(&ChannelLabel { channel: channel.to_owned() }).inc();
+    }
+
+    /// Whether a channel takes nothing any more.
+    pub fn channel_broken(&self, channel: &str, is_broken: bool) {
+        self.channel_broken.get_or_create(&ChannelLabel { channel: channel.to_owned() }).set(i64::from(is_broken));
+    }
+
+    /// How many silences are in force.
+    pub fn silences(&self, count: usize) {
+        self.silences.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A write to the state database failed.

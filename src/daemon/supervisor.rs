@@ -23,8 +23,10 @@ use crate::http::ShownUrl;
 use crate::leak::DetectorState;
 use crate::status::board::Board;
 use crate::status::house::RefusedReload;
+use crate::status::trail::Topic;
 use crate::status::{CareStatus, TargetStatus, WatchStatus};
 use crate::store::Store;
+use crate::store::record::AuditEvent;
 use crate::target::TargetName;
 use crate::web::Access;
 
@@ -115,20 +117,31 @@ impl Supervisor {
                 self.apply(config).await;
                 self.parts.metrics.reloaded(Some(self.parts.clock.now().unix_seconds()));
                 self.parts.board.keep_house(|house| house.refused_reload = None);
-                info!(targets = self.watched.len(), "the new configuration is in force");
+                let says = format!("the new configuration is in force: {} targets", self.watched.len());
+                info!(targets = self.watched.len(), "{says}");
+                self.record("reloaded", says).await;
                 Ok(())
             }
             Ok(Err(problems)) => {
                 self.parts.metrics.reloaded(None);
                 let refused = RefusedReload { at: self.parts.clock.now(), why: problems.to_string() };
                 self.parts.board.keep_house(|house| house.refused_reload = Some(refused));
-                error!("the new configuration is refused and the old one stays in force: {problems}");
+                let says = format!("the new configuration is refused and the old one stays in force: {problems}");
+                error!("{says}");
+                self.record("reload_refused", says).await;
                 Err(problems.0.iter().map(ToString::to_string).collect())
             }
             Err(_) => Err(vec!["heapwatch is stopping".to_owned()]),
         };
         notify::ready("configuration reloaded");
         outcome
+    }
+
+    /// Writes a line into the audit trail, through the dispatcher, which alone writes.
+    async fn record(&self, kind: &'static str, says: String) {
+        let event = AuditEvent::new(self.parts.clock.now(), Topic::Daemon, kind, says);
+        // Without a dispatcher the daemon is going down.
+        self.parts.events.send(Event::Recorded(Box::new(event))).await.ok();
     }
 
     fn warn_of_what_needs_a_restart(&self, config: &Config) {
@@ -279,6 +292,7 @@ pub(super) fn rules_of(config: &Config, launch: &Launch) -> Rules {
         limits: config.limits.clone(),
         alerts: config.alerts.clone(),
         retention: config.retention.clone(),
+        keep: config.keep.clone(),
         analysis: analysis::Options {
             executable: launch.executable.clone(),
             timeout: config.limits.analysis_timeout,

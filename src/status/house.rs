@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::silence::Silence;
 
 /// heapwatch as it stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -13,6 +14,9 @@ pub struct HouseStatus {
     pub store_is_failing: bool,
     /// What a person should know about how the database came up.
     pub store_notes: Vec<String>,
+    /// The silences in force, the first to end first.
+    #[serde(default)]
+    pub silences: Vec<Silence>,
     /// The last reload was refused: the configuration on disk is not the one in force.
     pub refused_reload: Option<RefusedReload>,
 }
@@ -26,8 +30,14 @@ pub struct ChannelStatus {
     pub kind: String,
     /// Why it takes nothing any more, where it is broken. The text may be the receiver's.
     pub broken: Option<String>,
-    /// Alerts it is owed.
+    /// Since when it is broken.
+    #[serde(default)]
+    pub broken_since: Option<Timestamp>,
+    /// Alerts it is owed, those left out that a silence holds back.
     pub owed: usize,
+    /// Alerts that a silence holds back.
+    #[serde(default)]
+    pub held: usize,
     /// When the oldest of them was put into its outbox.
     pub oldest: Option<Timestamp>,
     /// Why the last attempt failed, where one that is owed has failed. The text may be the receiver's.

@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 
 use crate::clock::Timestamp;
 use crate::store::files::{self, failed};
-use crate::store::schema::{APPLICATION_ID, MIGRATIONS, TABLES};
+use crate::store::schema::{APPLICATION_ID, MIGRATIONS, tables};
 use crate::store::{OpenNote, StoreError};
 
 /// The database within the state directory.
@@ -128,7 +128,7 @@ fn attempt(path: &Path, must_be_there: bool, notes: &mut Vec<OpenNote>) -> Resul
         return Err(Unusable::Newer(found));
     }
     if found > 0 {
-        check(&connection, &TABLES)?;
+        check(&connection, tables(found))?;
     }
     migrate(&mut connection, found)?;
     if (1..known_version()).contains(&found) {
@@ -199,16 +199,19 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Runs the steps after version `found`, each in a transaction of its own.
+/// Runs the steps after version `found`, all in one transaction: a power cut leaves the old version or the new one.
 pub(super) fn migrate(connection: &mut Connection, found: u32) -> rusqlite::Result<()> {
-    for (version, step) in (1u32..).zip(MIGRATIONS).skip(found as usize) {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(step)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", version)?;
-        transaction.commit()?;
+    let missing = MIGRATIONS.get(found as usize..).unwrap_or_default();
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for step in missing {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", known_version())?;
+    transaction.commit()
 }
 
 /// The database's own check of the pages of each table and its indexes.
@@ -280,4 +283,40 @@ fn suffixed(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::silence::Scope;
+    use crate::status::trail::{Topic, TrailQuery};
+    use crate::store::Store;
+    use crate::target::Labels;
+
+    /// A new version that took an old database for a damaged one would begin with an empty one.
+    #[test]
+    fn a_database_of_the_first_version_is_migrated_with_all_that_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = Connection::open(dir.path().join(DATABASE)).unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection
+            .execute_batch(
+                r#"INSERT INTO audit VALUES (7, 10, 10, 'api', 'leak_confirmed', '{"id":"hw_1"}');
+                   INSERT INTO silences VALUES ('a1', 'api', 10, 10, 5000, 5000, 'deploy');"#,
+            )
+            .unwrap();
+        drop(connection);
+        let now = Timestamp::from_unix_ms(100);
+        let (store, notes) = Store::open(dir.path(), now).unwrap();
+        assert_eq!(notes, [OpenNote::Migrated { from: 1, to: known_version() }]);
+        let (trail, silences) =
+            store.read(|reader| Ok((reader.events(&TrailQuery::default(), now)?, reader.silences(now)?))).unwrap();
+        let event = &trail.events[0];
+        assert_eq!((event.id, event.topic, event.kind.as_str()), (7, Topic::Alert, "leak_confirmed"));
+        assert_eq!(event.detail["id"], "hw_1");
+        assert_eq!(silences[0].scope, Scope::new(Some("api"), &Labels::new()).unwrap());
+        assert_eq!(silences[0].why, "deploy");
+    }
 }

@@ -4,9 +4,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::clock::Timestamp;
 use crate::sample::Sample;
+use crate::silence::{Ended, Silence};
 use crate::store::StoreError;
 use crate::store::history;
-use crate::store::record::{self, Attempt, AuditEvent, Disarmed, Episode, Letter, LetterState, Restart, Silence};
+use crate::store::record::{self, Attempt, BrokenChannel, Disarmed, Episode, Letter, LetterState, Restart};
 use crate::target::TargetName;
 
 /// Everything that can be asked.
@@ -99,29 +100,25 @@ impl<'c> Reader<'c> {
         self.all(&format!("SELECT {LETTER} FROM outbox WHERE state = 'dead' ORDER BY sequence DESC"), [], letter)
     }
 
-    /// The newest `most` lines of the audit trail, oldest first; of one target where one is named.
-    pub fn audit(&self, target: Option<&TargetName>, most: u32) -> Result<Vec<AuditEvent>, StoreError> {
-        let sql = "SELECT at_steady, at_wall, target, kind, json FROM audit
-                   WHERE ?1 IS NULL OR target = ?1 ORDER BY id DESC LIMIT ?2";
-        let mut events = self.all(sql, params![target.map(TargetName::as_str), most], |row| {
-            let target = row.get::<_, Option<String>>(2)?.map(|text| parse_name(&text, 2)).transpose()?;
-            Ok(AuditEvent { at: time(row, 0)?, target, kind: row.get(3)?, json: row.get(4)? })
-        })?;
-        events.reverse();
-        Ok(events)
+    /// Silences that have not ended at `now`, the first to end first.
+    pub fn silences(&self, now: Timestamp) -> Result<Vec<Silence>, StoreError> {
+        let sql = format!(
+            "SELECT {SILENCE} FROM silences WHERE until_steady > ?1 AND ended_steady IS NULL ORDER BY until_steady, id"
+        );
+        self.all(&sql, [now.steady_ms()], silence)
     }
 
-    /// Silences that have not ended at `now`.
-    pub fn silences(&self, now: Timestamp) -> Result<Vec<Silence>, StoreError> {
-        let sql = "SELECT id, target, from_steady, from_wall, until_steady, until_wall, why FROM silences
-                   WHERE until_steady > ?1 ORDER BY until_steady, id";
-        self.all(sql, [now.steady_ms()], |row| {
-            Ok(Silence {
-                id: row.get(0)?,
-                target: target_name(row, 1)?,
-                from: time(row, 2)?,
-                until: time(row, 4)?,
-                why: row.get(6)?,
+    /// Channels that take nothing any more; the one of a name where that is given.
+    pub fn broken_channels(&self, name: Option<&str>) -> Result<Vec<BrokenChannel>, StoreError> {
+        let sql = "SELECT name, fingerprint, since_steady, since_wall, why, is_probed FROM broken_channels
+                   WHERE ?1 IS NULL OR name = ?1 ORDER BY name";
+        self.all(sql, [name], |row| {
+            Ok(BrokenChannel {
+                name: row.get(0)?,
+                fingerprint: row.get(1)?,
+                since: time(row, 2)?,
+                why: row.get(4)?,
+                is_probed: row.get(5)?,
             })
         })
     }
@@ -141,7 +138,7 @@ impl<'c> Reader<'c> {
         self.connection
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         parameters: impl rusqlite::Params,
@@ -153,6 +150,8 @@ impl<'c> Reader<'c> {
     }
 }
 
+const SILENCE: &str = "id, scope, from_steady, from_wall, until_steady, until_wall, made_by, why, ended_steady,
+    ended_wall, ended_by";
 const EPISODE: &str = "id, target, opened_steady, opened_wall, closed_steady, closed_wall, json";
 const LETTER: &str = "id, channel, episode, sequence, body, created_steady, created_wall, attempts, next_steady,
     next_wall, state, trouble";
@@ -178,8 +177,16 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
     })
 }
 
+fn silence(row: &Row<'_>) -> rusqlite::Result<Silence> {
+    let scope = serde_json::from_str(&row.get::<_, String>(1)?).map_err(|_| unreadable(1, "silence"))?;
+    let ended_by: Option<String> = row.get(10)?;
+    let ended = ended_by.map(|by| Ok::<_, rusqlite::Error>(Ended { at: time(row, 8)?, by })).transpose()?;
+    let (from, until) = (time(row, 2)?, time(row, 4)?);
+    Ok(Silence { id: row.get(0)?, scope, from, until, by: row.get(6)?, why: row.get(7)?, ended })
+}
+
 /// A time from two columns side by side, steady first.
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Ok(Timestamp::from_lines(row.get(column)?, row.get(column + 1)?))
 }
 
@@ -188,10 +195,10 @@ pub(super) fn target_name(row: &Row<'_>, column: usize) -> rusqlite::Result<Targ
     parse_name(&row.get::<_, String>(column)?, column)
 }
 
-fn parse_name(text: &str, column: usize) -> rusqlite::Result<TargetName> {
+pub(super) fn parse_name(text: &str, column: usize) -> rusqlite::Result<TargetName> {
     TargetName::new(text).map_err(|_| unreadable(column, "target name"))
 }
 
-fn unreadable(column: usize, what: &str) -> rusqlite::Error {
+pub(super) fn unreadable(column: usize, what: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, format!("unreadable {what}").into())
 }

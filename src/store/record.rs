@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::leak::event::{PairPart, RestartCause};
+use crate::status::trail::Topic;
 use crate::target::TargetName;
 
 /// A leak from its confirmation to its resolution.
@@ -90,32 +91,56 @@ pub enum LetterState {
     Dead,
 }
 
-/// One line of the audit trail.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One line of the audit trail, to be written; [`crate::status::trail::TrailEvent`] is one that was.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEvent {
     /// When it happened.
     pub at: Timestamp,
     /// Whom it is about.
     pub target: Option<TargetName>,
-    /// Its kind: `leak_confirmed`, `snapshot_deleted`.
+    /// What it is about.
+    pub topic: Topic,
+    /// What happened: `leak_confirmed`, `silence_added`.
     pub kind: String,
+    /// The same for people, in one line.
+    pub says: String,
     /// The whole of it.
     pub json: String,
 }
 
-/// Notifications about a target are held back for a while.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Silence {
-    /// Unique.
-    pub id: String,
-    /// Whom it covers.
-    pub target: TargetName,
-    /// When it was made.
-    pub from: Timestamp,
-    /// When it ends.
-    pub until: Timestamp,
-    /// The person's reason.
+/// A channel that takes nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenChannel {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Checksum of its configuration when it broke: a changed one is tried anew.
+    pub fingerprint: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// What it answered.
     pub why: String,
+    /// Whether it is tried again now and then.
+    pub is_probed: bool,
+}
+
+impl AuditEvent {
+    /// An event about no target, with nothing but what it says.
+    pub fn new(at: Timestamp, topic: Topic, kind: &str, says: impl Into<String>) -> Self {
+        Self { at, target: None, topic, kind: kind.to_owned(), says: says.into(), json: "{}".to_owned() }
+    }
+
+    /// The same about a target.
+    #[must_use]
+    pub fn about(self, target: &TargetName) -> Self {
+        Self { target: Some(target.clone()), ..self }
+    }
+
+    /// The same with the whole of it, plain data with text keys, which JSON can always hold.
+    #[must_use]
+    pub fn with(self, detail: &impl Serialize) -> Self {
+        let json = serde_json::to_string(detail).unwrap_or_else(|_| "{}".to_owned());
+        Self { json, ..self }
+    }
 }
 
 impl LetterState {

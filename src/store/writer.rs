@@ -7,10 +7,11 @@ use rusqlite::{Connection, params};
 
 use crate::clock::Timestamp;
 use crate::sample::Sample;
+use crate::silence::Silence;
 use crate::store::StoreError;
 use crate::store::history::{self, Resolution};
 use crate::store::reader::Reader;
-use crate::store::record::{self, Attempt, AuditEvent, Disarmed, Episode, Letter, Restart, Silence};
+use crate::store::record::{self, Attempt, AuditEvent, BrokenChannel, Disarmed, Episode, Letter, Restart};
 use crate::target::TargetName;
 
 /// Everything that can be changed, and asked besides.
@@ -27,8 +28,12 @@ pub struct Keep {
     pub samples: Duration,
     /// Floors of ten minutes, made of the samples that go.
     pub floors: Duration,
-    /// Delivered and dead letters, attempts, restarts, ended silences and the audit trail.
+    /// Delivered and dead letters, attempts, restarts and ended silences.
     pub records: Duration,
+    /// The audit trail.
+    pub events: Duration,
+    /// Most lines of the audit trail, whatever their age.
+    pub most_events: u32,
 }
 
 impl Default for Keep {
@@ -37,6 +42,9 @@ impl Default for Keep {
             samples: Duration::from_hours(48),
             floors: Duration::from_hours(30 * 24),
             records: Duration::from_hours(90 * 24),
+            events: Duration::from_hours(90 * 24),
+            // At one to three kilobytes each, some two hundred megabytes.
+            most_events: 100_000,
         }
     }
 }
@@ -149,20 +157,55 @@ impl<'c> Writer<'c> {
 
     /// Adds a line to the audit trail.
     pub fn put_audit(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        let AuditEvent { at, target, kind, json } = event;
+        let AuditEvent { at, target, topic, kind, says, json } = event;
         self.run(
-            "INSERT INTO audit (at_steady, at_wall, target, kind, json) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![at.steady_ms(), at.wall_ms(), target.as_ref().map(TargetName::as_str), kind, json],
+            "INSERT INTO audit (at_steady, at_wall, target, topic, kind, says, json) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                at.steady_ms(),
+                at.wall_ms(),
+                target.as_ref().map(TargetName::as_str),
+                topic.name(),
+                kind,
+                says,
+                json
+            ],
         )
     }
 
-    /// Writes a silence, or changes its end.
+    /// Writes a silence, or its end.
     pub fn put_silence(&self, silence: &Silence) -> Result<(), StoreError> {
-        let Silence { id, target, from, until, why } = silence;
+        let Silence { id, scope, from, until, by, why, ended } = silence;
+        let scope = serde_json::to_string(scope).map_err(|_| StoreError::Unreadable { what: "scope".to_owned() })?;
         self.run(
-            "INSERT OR REPLACE INTO silences VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![id, target.as_str(), from.steady_ms(), from.wall_ms(), until.steady_ms(), until.wall_ms(), why],
+            "INSERT OR REPLACE INTO silences VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            params![
+                id,
+                scope,
+                from.steady_ms(),
+                from.wall_ms(),
+                until.steady_ms(),
+                until.wall_ms(),
+                by,
+                why,
+                ended.as_ref().map(|ended| ended.at.steady_ms()),
+                ended.as_ref().map(|ended| ended.at.wall_ms()),
+                ended.as_ref().map(|ended| &ended.by)
+            ],
         )
+    }
+
+    /// Remembers that a channel takes nothing any more.
+    pub fn put_broken_channel(&self, broken: &BrokenChannel) -> Result<(), StoreError> {
+        let BrokenChannel { name, fingerprint, since, why, is_probed } = broken;
+        self.run(
+            "INSERT OR REPLACE INTO broken_channels VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![name, fingerprint, since.steady_ms(), since.wall_ms(), why, is_probed],
+        )
+    }
+
+    /// A channel takes alerts again.
+    pub fn mend_channel(&self, name: &str) -> Result<(), StoreError> {
+        self.run("DELETE FROM broken_channels WHERE name = ?1", [name])
     }
 
     /// Adds samples, in order of time, to a target's history. Those not later than its last are there already.
@@ -170,7 +213,7 @@ impl<'c> Writer<'c> {
         history::append(self.connection(), target, Resolution::Raw, samples)
     }
 
-    /// Forgets what is older than `keep` says: samples, delivered letters, attempts, restarts, audit.
+    /// Forgets what is older, or more, than `keep` says: samples, delivered letters, attempts, restarts, audit.
     pub fn prune(&self, keep: &Keep) -> Result<(), StoreError> {
         let before = |span: Duration| self.now.minus(span).steady_ms();
         history::thin(self.connection(), before(keep.samples), before(keep.floors))?;
@@ -178,7 +221,9 @@ impl<'c> Writer<'c> {
         self.run("DELETE FROM attempts WHERE at_steady < ?1", [before(keep.records)])?;
         self.run("DELETE FROM restarts WHERE at_steady < ?1", [before(keep.records)])?;
         self.run("DELETE FROM silences WHERE until_steady < ?1", [before(keep.records)])?;
-        self.run("DELETE FROM audit WHERE at_steady < ?1", [before(keep.records)])?;
+        self.run("DELETE FROM audit WHERE at_steady < ?1", [before(keep.events)])?;
+        let beyond = "DELETE FROM audit WHERE id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?1)";
+        self.run(beyond, [keep.most_events])?;
         self.give_back()
     }
 
@@ -203,8 +248,11 @@ impl<'c> Writer<'c> {
 mod tests {
     use super::*;
     use crate::leak::event::{PairPart, RestartCause};
+    use crate::silence::{Ended, Scope};
+    use crate::status::trail::{Topic, TrailPage, TrailQuery};
     use crate::store::Store;
     use crate::store::record::LetterState;
+    use crate::target::Labels;
 
     fn at(seconds: u64) -> Timestamp {
         // The wall clock is two hours off, which nothing here may mind.
@@ -327,14 +375,69 @@ mod tests {
         assert_eq!(states, (vec![(name("api"), vec![0, 255]), (name("web"), b"new".to_vec())], None));
     }
 
+    fn times(page: &TrailPage) -> Vec<Timestamp> {
+        page.events.iter().map(|event| event.at).collect()
+    }
+
+    #[test]
+    fn a_silence_that_a_person_has_ended_is_over() {
+        let silence = Silence {
+            id: "a1b2c3".into(),
+            scope: Scope::all(),
+            from: at(0),
+            until: at(7_200),
+            by: "alice".into(),
+            why: "deploy".into(),
+            ended: None,
+        };
+        let ended = Silence { ended: Some(Ended { at: at(60), by: "bob".into() }), ..silence.clone() };
+        let store = Store::open_in_memory().unwrap();
+        let active = || store.read(|reader| reader.silences(at(61))).unwrap();
+        store.transaction(at(0), |writer| writer.put_silence(&silence)).unwrap();
+        assert_eq!(active(), [silence]);
+        store.transaction(at(60), |writer| writer.put_silence(&ended)).unwrap();
+        assert_eq!(active(), []);
+    }
+
+    #[test]
+    fn a_broken_channel_is_broken_until_it_is_mended() {
+        let broken = BrokenChannel {
+            name: "ops".into(),
+            fingerprint: "f".into(),
+            since: at(1),
+            why: "410".into(),
+            is_probed: false,
+        };
+        let store = Store::open_in_memory().unwrap();
+        store.transaction(at(1), |writer| writer.put_broken_channel(&broken)).unwrap();
+        let known = || store.read(|reader| reader.broken_channels(Some("ops"))).unwrap();
+        assert_eq!(known(), [broken]);
+        store.transaction(at(2), |writer| writer.mend_channel("ops")).unwrap();
+        assert_eq!(known(), []);
+    }
+
     #[test]
     fn pruning_spares_what_is_still_owed() {
         let day = |days: u64| at(days * 86_400);
         let store = Store::open_in_memory().unwrap();
         let restart = |at| Restart { target: name("api"), at, cause: RestartCause::AtMemoryLimit };
-        let silence =
-            |id: &str, until| Silence { id: id.into(), target: name("api"), from: at(0), until, why: "deploy".into() };
-        let audit = |at| AuditEvent { at, target: None, kind: "started".into(), json: "{}".into() };
+        let silence = |id: &str, until| Silence {
+            id: id.into(),
+            scope: Scope::new(Some("api*"), &Labels::new()).unwrap(),
+            from: at(0),
+            until,
+            by: "alice".into(),
+            why: "deploy".into(),
+            ended: None,
+        };
+        let audit = |at| AuditEvent {
+            at,
+            target: None,
+            topic: Topic::Daemon,
+            kind: "started".into(),
+            says: "started".into(),
+            json: "{}".into(),
+        };
         store
             .transaction(day(0), |writer| {
                 writer.put_letter(&letter("owed", "pager"))?;
@@ -349,8 +452,9 @@ mod tests {
         let read = store.read(|reader| {
             assert_eq!(ids(&reader.letters_of("e1")?), ["owed"]);
             assert_eq!(reader.restarts(&name("api"), at(0))?, [restart(day(99))]);
-            assert_eq!(reader.audit(None, 10)?, [audit(day(99))]);
-            assert_eq!(reader.audit(Some(&name("api")), 10)?, []);
+            assert_eq!(times(&reader.events(&TrailQuery::default(), day(100))?), [day(99)]);
+            let of_api = TrailQuery { target: Some(name("api")), ..TrailQuery::default() };
+            assert_eq!(times(&reader.events(&of_api, day(100))?), []);
             assert_eq!(reader.silences(day(100))?, [silence("lasting", day(200))]);
             Ok(())
         });

@@ -1,5 +1,8 @@
 //! The JSON routes.
 
+pub(super) mod silences;
+pub(super) mod trail;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;

@@ -3,9 +3,10 @@
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
-use super::{Site, api, page};
+use super::api::{self, silences, trail};
+use super::{Site, page};
 
 /// A router that knows what it answers to.
 #[derive(Default)]
@@ -29,6 +30,12 @@ pub(super) fn all() -> Routes {
         .get("/api/v1/targets/{name}/picture", api::picture)
         .post("/api/v1/targets/{name}/snapshot", api::snapshot)
         .post("/api/v1/targets/{name}/rearm", api::rearm)
+        .get("/api/v1/silences", silences::list)
+        .post("/api/v1/silences", silences::add)
+        .delete("/api/v1/silences/{id}", silences::end)
+        .get("/api/v1/events", trail::events)
+        .get("/api/v1/channels", trail::channels)
+        .post("/api/v1/channels/{name}/mend", trail::mend)
 }
 
 /// What a listener for metrics alone answers to.
@@ -45,6 +52,11 @@ impl Routes {
     fn post<T: 'static>(mut self, path: &'static str, handler: impl Handler<T, Site>) -> Self {
         self.list.push((Method::POST, path));
         Self { router: self.router.route(path, post(handler)), ..self }
+    }
+
+    fn delete<T: 'static>(mut self, path: &'static str, handler: impl Handler<T, Site>) -> Self {
+        self.list.push((Method::DELETE, path));
+        Self { router: self.router.route(path, delete(handler)), ..self }
     }
 
     pub(super) fn into_router(self) -> Router<Site> {

@@ -1,6 +1,7 @@
 //! The whole story against the built executable: real Node.js services that leak or do not, the daemon that watches
 //! them, and the receiver that it tells. Times are shrunk as in the demo; nothing else is.
 
+mod channels;
 mod demo;
 mod disk;
 mod gate;
@@ -9,3 +10,5 @@ mod pretender;
 mod restarts;
 mod scene;
 mod signals;
+mod silence;
+mod switch;

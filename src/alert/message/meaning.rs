@@ -64,6 +64,17 @@ impl Alert {
         }
     }
 
+    /// Whether it is still worth telling when the silence that held it back is over: what lasts, unlike what merely
+    /// happened meanwhile.
+    pub fn outlasts_silence(&self) -> bool {
+        self.opens() || matches!(&self.news, News::Misconfigured { .. } | News::SnapshotFailed { disarmed: true, .. })
+    }
+
+    /// Whether it tells how an open leak stands, so that of several the newest says it all.
+    pub fn tells_of_open_leak(&self) -> bool {
+        matches!(&self.news, News::LeakReminder(_) | News::StillLeaking(_) | News::AnalysisReady(_))
+    }
+
     /// The key that a trigger, what follows it and its resolve have in common, and that nothing else has:
     /// `heapwatch/checkout-api/leak/<episode>`. It survives restarts of heapwatch.
     pub fn incident(&self) -> String {

@@ -27,6 +27,9 @@ pub struct Entry {
     pub last_error: Option<String>,
     /// The receiver may have it, although it did not say so.
     pub maybe_taken: bool,
+    /// A silence holds it back: it waits, and nothing is tried.
+    #[serde(default)]
+    pub held: bool,
     /// Where it stands.
     pub state: EntryState,
 }
@@ -76,6 +79,7 @@ impl Entry {
             next_attempt: now,
             last_error: None,
             maybe_taken: false,
+            held: false,
             state: EntryState::Waiting,
         }
     }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::entry::{Entry, EntryState};
 use crate::alert::channel::{Receipt, RoutingKey};
-use crate::alert::message::{News, Status};
+use crate::alert::message::{Alert, News, Status};
 use crate::clock::Timestamp;
+use crate::silence::Mark;
 
 /// One incident's entries.
 #[derive(Clone, Debug, Default)]
@@ -47,12 +48,15 @@ impl Lane {
             return Vec::new();
         }
         let collapse = |entry: Entry| entry.into_state(EntryState::Collapsed { at: now });
-        if entry.alert.status() == Status::Resolved && self.is_untold() {
+        let ends = entry.alert.status() == Status::Resolved;
+        if ends && self.is_untold() {
             return self.queue.drain(..).chain([entry]).map(collapse).collect();
         }
-        let ends_reminders = entry.alert.status() == Status::Resolved || is_reminder(&entry);
+        let ends_reminders = ends || is_reminder(&entry);
         let is_superfluous = |waiting: &Entry| {
-            ends_reminders && is_reminder(waiting) && !waiting.maybe_taken && sending != Some(waiting.id.as_str())
+            let is_old_reminder = ends_reminders && is_reminder(waiting);
+            let is_untold = !waiting.maybe_taken && sending != Some(waiting.id.as_str());
+            is_untold && (is_old_reminder || ends && waiting.held)
         };
         let mut write: Vec<Entry> = self.take_out(is_superfluous).into_iter().map(collapse).collect();
         write.push(entry.clone());
@@ -63,13 +67,59 @@ impl Lane {
     /// Whether the channel surely knows nothing of this incident: it begins in the queue, and no attempt, finished or
     /// in flight, may have arrived.
     fn is_untold(&self) -> bool {
-        let begins = self.queue.front().is_some_and(|first| first.alert.opens());
+        // Of what begins silenced nothing was told, also where its first alert was not for this channel.
+        let begins = self.queue.front().is_some_and(|first| first.alert.opens() || first.held);
         begins && self.standing.is_none() && self.queue.iter().all(|entry| !entry.maybe_taken)
+    }
+
+    /// Holds back what `mark_of` says is silenced now, and lets go what it says no longer is; returns what has changed.
+    /// What may have been told already is not held back, nor is the end of anything.
+    pub(super) fn silence(
+        &mut self,
+        mark_of: impl Fn(&Alert) -> Option<Mark>,
+        now: Timestamp,
+        sending: Option<&str>,
+    ) -> Vec<Entry> {
+        let (mut write, mut let_go) = (Vec::new(), Vec::new());
+        for entry in &mut self.queue {
+            let may_be_told = entry.maybe_taken || sending == Some(entry.id.as_str());
+            let may_be_held = entry.alert.status() != Status::Resolved && !may_be_told;
+            let mark = mark_of(&entry.alert);
+            if mark.is_none() && entry.held {
+                let_go.push(entry.id.clone());
+            } else if mark.is_some() && may_be_held && (!entry.held || entry.alert.silenced != mark) {
+                (entry.held, entry.alert.silenced) = (true, mark);
+                write.push(entry.clone());
+            }
+        }
+        write.extend(self.let_go(&let_go, now));
+        write
+    }
+
+    /// Lets go of the entries `ids`, which were held back: what lasts is due now, of what is said of an open leak the
+    /// newest, and the others collapse.
+    fn let_go(&mut self, ids: &[String], now: Timestamp) -> Vec<Entry> {
+        let of_these = |entry: &&Entry| ids.contains(&entry.id);
+        let newest = self.queue.iter().rev().filter(of_these).find(|entry| entry.alert.tells_of_open_leak());
+        let newest = newest.map(|entry| entry.id.clone());
+        let is_passed = |entry: &Entry| {
+            let lasts = entry.alert.outlasts_silence() || newest.as_ref() == Some(&entry.id);
+            ids.contains(&entry.id) && !lasts
+        };
+        let passed = self.take_out(is_passed);
+        let mut write: Vec<Entry> =
+            passed.into_iter().map(|entry| entry.into_state(EntryState::Collapsed { at: now })).collect();
+        for entry in self.queue.iter_mut().filter(|entry| ids.contains(&entry.id)) {
+            // Its time to live begins now: nothing could be tried before.
+            (entry.held, entry.created, entry.next_attempt) = (false, now, now);
+            write.push(entry.clone());
+        }
+        write
     }
 
     /// When the next entry may be sent, and its sequence.
     pub(super) fn due(&self) -> Option<(Timestamp, u64)> {
-        let waiting = self.queue.front().map(|entry| (entry.next_attempt, entry.sequence));
+        let waiting = self.queue.front().filter(|entry| !entry.held).map(|entry| (entry.next_attempt, entry.sequence));
         let resent = self.standing.as_ref().filter(|entry| is_resent(entry));
         let resent = resent.map(|entry| (entry.next_attempt, entry.sequence));
         waiting.into_iter().chain(resent).min_by_key(|(at, sequence)| (at.steady_ms(), *sequence))

@@ -44,6 +44,10 @@ impl Pace {
         self.broken.as_ref().map(|broken| broken.why.as_str())
     }
 
+    pub(super) fn stay_broken(&mut self, why: &str, for_good: bool) {
+        self.broken = Some(Broken { why: why.to_owned(), is_probed: !for_good });
+    }
+
     pub(super) fn began(&mut self, now: Timestamp, min_gap: Duration) {
         self.not_before = Some(now.plus(min_gap));
     }
@@ -106,7 +110,7 @@ impl Pace {
         };
         let is_news = self.broken.is_none();
         self.broken = Some(Broken { why: why.to_owned(), is_probed });
-        is_news.then(|| Health::Broke { why: why.to_owned() })
+        is_news.then(|| Health::Broke { why: why.to_owned(), for_good: !is_probed })
     }
 }
 

@@ -11,33 +11,33 @@ use crate::sample::Signal;
 const RETRY: Disposition = Disposition::Retry { after: None, maybe_taken: false };
 const LOST: Disposition = Disposition::Retry { after: None, maybe_taken: true };
 
-fn trigger() -> Alert {
+pub(super) fn trigger() -> Alert {
     alert(News::LeakConfirmed(leak()))
 }
 
-fn resolve() -> Alert {
+pub(super) fn resolve() -> Alert {
     alert(News::LeakResolved { signal: Signal::HeapUsed, resolution: resolution() })
 }
 
-fn reminder(number: u32) -> Alert {
+pub(super) fn reminder(number: u32) -> Alert {
     Alert { id: format!("hw_reminder_{number}"), ..alert(News::LeakReminder(leak())) }
 }
 
 /// An incident of its own, with a single alert.
-fn other(name: &str) -> Alert {
+pub(super) fn other(name: &str) -> Alert {
     let gauge = News::Gauge { gauge: name.to_owned(), value: 2.0, maximum: 1.0, exceeded: true };
     Alert { id: format!("hw_{name}"), ..alert(gauge) }
 }
 
-fn outbox() -> Outbox {
+pub(super) fn outbox() -> Outbox {
     Outbox::new("ops", Options::default(), Vec::new())
 }
 
-fn push(outbox: &mut Outbox, alert: Alert, now: Timestamp) -> Vec<(String, &'static str)> {
+pub(super) fn push(outbox: &mut Outbox, alert: Alert, now: Timestamp) -> Vec<(String, &'static str)> {
     names(&outbox.push(alert, now))
 }
 
-fn names(entries: &[Entry]) -> Vec<(String, &'static str)> {
+pub(super) fn names(entries: &[Entry]) -> Vec<(String, &'static str)> {
     let name = |entry: &Entry| match entry.state {
         EntryState::Waiting => "waiting",
         EntryState::Standing { .. } => "standing",
@@ -48,7 +48,7 @@ fn names(entries: &[Entry]) -> Vec<(String, &'static str)> {
     entries.iter().map(|entry| (entry.id.clone(), name(entry))).collect()
 }
 
-fn sent(outbox: &mut Outbox, now: Timestamp) -> Attempt {
+pub(super) fn sent(outbox: &mut Outbox, now: Timestamp) -> Attempt {
     match outbox.next(now) {
         Next::Send(attempt) => *attempt,
         other => panic!("expected to send at {now}, got {other:?}"),
@@ -56,17 +56,17 @@ fn sent(outbox: &mut Outbox, now: Timestamp) -> Attempt {
 }
 
 /// Sends what is due and lets the receiver answer.
-fn answer(outbox: &mut Outbox, now: Timestamp, outcome: Outcome) -> (String, Settled) {
+pub(super) fn answer(outbox: &mut Outbox, now: Timestamp, outcome: Outcome) -> (String, Settled) {
     let id = sent(outbox, now).entry.id;
     let settled = outbox.settle(&id, outcome, now, 0.0);
     (id, settled)
 }
 
-fn fail(outbox: &mut Outbox, now: Timestamp, disposition: Disposition) -> Settled {
+pub(super) fn fail(outbox: &mut Outbox, now: Timestamp, disposition: Disposition) -> Settled {
     answer(outbox, now, Outcome::Failed { disposition, why: "503 busy".to_owned() }).1
 }
 
-fn take(outbox: &mut Outbox, now: Timestamp) -> String {
+pub(super) fn take(outbox: &mut Outbox, now: Timestamp) -> String {
     answer(outbox, now, Outcome::Taken(Receipt::default())).0
 }
 
@@ -218,7 +218,7 @@ fn a_channel_that_is_gone_is_broken_once_and_keeps_what_it_owes() {
     let mut outbox = outbox();
     push(&mut outbox, trigger(), NOW);
     let settled = fail(&mut outbox, NOW, Disposition::ChannelBroken);
-    assert_eq!(settled.health, Some(Health::Broke { why: "503 busy".to_owned() }));
+    assert_eq!(settled.health, Some(Health::Broke { why: "503 busy".to_owned(), for_good: true }));
     assert_eq!(outbox.broken(), Some("503 busy"));
     assert_eq!(outbox.next(after(9_999)), Next::Idle, "it is not tried again by itself");
     assert_eq!(outbox.waiting().count(), 1);

@@ -49,7 +49,7 @@ pub fn test(status: Status, at: Timestamp) -> Alert {
 fn about_self(news: News, at: Timestamp) -> Alert {
     let target = TargetName::new(SELF).expect("the constant is spelled as a target name");
     let id = of_alert(&target, None, &news, at);
-    Alert { id, at, target, labels: BTreeMap::new(), episode: None, severity: Severity::Warning, news }
+    Alert { id, at, target, labels: BTreeMap::new(), episode: None, severity: Severity::Warning, news, silenced: None }
 }
 
 /// Of the parts with their lengths, so that moving a letter from one to the next changes it.

@@ -24,9 +24,8 @@ impl Dispatcher {
         };
         let mut care = care;
         care.memory.alerts.relabel(target.labels.clone());
-        let status = care.status();
         self.cares.insert(name.clone(), care);
-        self.tools.board.care(&name, |shown| *shown = status);
+        self.show_care(&name);
     }
 
     /// Whatever is open on the receivers is closed there. Verdict and episode go with it: a target that comes back is

@@ -8,7 +8,8 @@ use crate::alert::policy::Fact;
 use crate::capture::gate::LearnedCost;
 use crate::clock::Timestamp;
 use crate::daemon::ledger::Write;
-use crate::store::record::Disarmed;
+use crate::status::trail::Topic;
+use crate::store::record::{AuditEvent, Disarmed};
 use crate::target::TargetName;
 
 /// Polls after a capture until its cost is taken as settled.
@@ -28,6 +29,8 @@ impl Dispatcher {
         care.disarmed = Some(disarmed.clone());
         care.memory.wanted = None;
         batch.touched.insert(name.clone());
+        let says = format!("{name}: captures are off: {}", disarmed.why);
+        batch.record(AuditEvent::new(at, Topic::Capture, "disarmed", says).about(name));
         batch.writes.push(Write::Disarm { target: name.clone(), disarmed });
         let failure = doubt.failure.unwrap_or_else(interrupted);
         batch.writes.push(captures::attempt(name, doubt.part, began, failure.reason));

@@ -20,7 +20,8 @@ use crate::daemon::watcher::Command;
 use crate::errors;
 use crate::leak::event::PairPart;
 use crate::status::TargetStatus;
-use crate::store::record::Attempt;
+use crate::status::trail::Topic;
+use crate::store::record::{Attempt, AuditEvent};
 use crate::store::snapshots::Stored;
 use crate::target::TargetName;
 
@@ -146,6 +147,8 @@ impl Dispatcher {
         let commands = care.commands.clone();
         batch.touched.insert(name.clone());
         batch.writes.push(attempt(name, part, now, STARTED));
+        let says = format!("{name}: taking the {} snapshot", format!("{part:?}").to_lowercase());
+        batch.record(AuditEvent::new(now, Topic::Capture, "snapshot_started", says).about(name));
         // The attempt is on disk before the request goes out: a budget that a kill resets is no budget.
         let written = std::mem::take(batch);
         self.commit(written).await;

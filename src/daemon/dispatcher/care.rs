@@ -70,6 +70,9 @@ pub(super) struct Memory {
     /// When the polls began to fail that it was called down for; it is down still.
     #[serde(default)]
     pub(super) down_since: Option<Timestamp>,
+    /// The verdict that the audit trail has last.
+    #[serde(default)]
+    pub(super) verdict: Option<State>,
 }
 
 /// Two snapshots of one life.
@@ -161,6 +164,7 @@ impl Memory {
             culprit: None,
             kills_this_week: 0,
             down_since: None,
+            verdict: None,
         }
     }
 
@@ -256,7 +260,7 @@ impl Care {
         }
     }
 
-    /// What pages and API show of it.
+    /// What pages and API show of it; whether it is silenced is the dispatcher's to fill in.
     pub(super) fn status(&self) -> CareStatus {
         let memory = &self.memory;
         let episode = memory.alerts.episode().map(|id| EpisodeStatus {
@@ -283,6 +287,7 @@ impl Care {
             cooldown_until: capture.zip(memory.last_pair).map(|(capture, last)| last.plus(capture.gate.cooldown)),
             cost_factor: memory.learned.map(|cost| cost.factor),
             analysing: self.analysing,
+            silenced: None,
         }
     }
 }

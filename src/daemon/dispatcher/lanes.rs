@@ -13,8 +13,10 @@ use crate::clock::Timestamp;
 use crate::daemon::event::{Event, Tried};
 use crate::daemon::metrics::Metrics;
 use crate::errors;
+use crate::silence::Mark;
 use crate::status::house::ChannelStatus;
-use crate::store::record::{Letter, LetterState};
+use crate::status::trail::Topic;
+use crate::store::record::{AuditEvent, BrokenChannel, Letter, LetterState};
 
 /// One channel's lane.
 #[derive(Debug)]
@@ -31,6 +33,21 @@ impl Lane {
         Ok(Self { sender, outbox })
     }
 
+    /// Goes on as broken as it was before this run.
+    pub(super) fn stay_broken(&mut self, broken: &BrokenChannel) {
+        self.outbox.stay_broken(&broken.why, !broken.is_probed);
+    }
+
+    /// Tries the channel anew, whatever it has answered so far.
+    pub(super) fn mend(&mut self, now: Timestamp) {
+        self.outbox.mend(now);
+    }
+
+    /// A checksum of the channel's configuration.
+    pub(super) fn fingerprint(&self) -> String {
+        self.sender.channel().fingerprint()
+    }
+
     /// What is owed, for the lane that follows this one.
     pub(super) fn into_entries(self) -> Vec<Entry> {
         self.outbox.into_entries()
@@ -43,12 +60,28 @@ impl Lane {
     /// Whether the channel is told of this alert. The log is told everything.
     pub(super) fn wants(&self, alert: &Alert, notify: bool) -> bool {
         let channel = self.sender.channel();
-        (notify || matches!(channel.kind, ChannelKind::Log)) && channel.wants(alert)
+        (notify || self.is_log()) && channel.wants(alert)
     }
 
-    /// Puts an alert into the outbox; the letters are to be written before the next [`Lane::pump`].
-    pub(super) fn push(&mut self, alert: Alert, now: Timestamp) -> Vec<Letter> {
-        self.outbox.push(alert, now).iter().map(write_letter).collect()
+    /// Puts an alert into the outbox; the changes are to be written before the next [`Lane::pump`].
+    pub(super) fn push(&mut self, alert: Alert, now: Timestamp) -> Vec<Change> {
+        let is_held = alert.silenced.is_some() && !self.is_log();
+        let changed = if is_held { self.outbox.push_silenced(alert, now) } else { self.outbox.push(alert, now) };
+        self.changes(changed, now)
+    }
+
+    /// Holds back what is silenced now and lets go what no longer is; the changes are to be written.
+    pub(super) fn silence(&mut self, mark_of: impl Fn(&Alert) -> Option<Mark>, now: Timestamp) -> Vec<Change> {
+        // The log is for whoever looks into what happened: it has everything at its time.
+        if self.is_log() {
+            return Vec::new();
+        }
+        let changed = self.outbox.silence(mark_of, now);
+        self.changes(changed, now)
+    }
+
+    fn is_log(&self) -> bool {
+        matches!(self.sender.channel().kind, ChannelKind::Log)
     }
 
     /// The attempt to start now, if one is due, and the letter to write before it starts.
@@ -58,14 +91,17 @@ impl Lane {
         Some((letter, Attempt { sender: Arc::clone(&self.sender), attempt }))
     }
 
-    /// Takes in how an attempt ended; the letters are to be written, and news of the channel told on the others.
+    /// Takes in how an attempt ended; the changes are to be written, and news of the channel told on the others.
     pub(super) fn settle(
         &mut self,
         id: &str,
         tried: Tried,
         now: Timestamp,
         metrics: &Metrics,
-    ) -> (Vec<Letter>, Option<Health>) {
+    ) -> (Vec<Change>, Option<Health>) {
+        // What stands on the receiver is sent again and again, which is no news.
+        let is_first = self.outbox.waiting().any(|entry| entry.id == id);
+        let is_taken = tried.is_ok();
         let name = &self.sender.channel().name;
         let outcome = match tried {
             Ok(receipt) => {
@@ -80,17 +116,23 @@ impl Lane {
             }
         };
         let settled = self.outbox.settle(id, outcome, now, fastrand::f64());
-        (settled.write.iter().map(write_letter).collect(), settled.health)
+        let mut changes = self.changes(settled.write, now);
+        if let Some(change) = changes.iter_mut().find(|change| is_first && change.letter.id == id)
+            && change.event.is_none()
+        {
+            change.event = self.attempted(&change.letter, is_taken, now);
+        }
+        (changes, settled.health)
     }
 
-    /// Gives up what is too old; the letters are to be written.
-    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Letter> {
+    /// Gives up what is too old; the changes are to be written.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Change> {
         let given_up = self.outbox.expire(now);
         for entry in &given_up {
             let last_error = entry.last_error.as_deref().unwrap_or("never tried");
             error!(channel = %entry.channel, alert = %entry.id, last_error, "alert {} was not delivered in time and is given up", entry.id);
         }
-        given_up.iter().map(write_letter).collect()
+        self.changes(given_up, now)
     }
 
     /// The channel as pages show it.
@@ -100,16 +142,73 @@ impl Lane {
             name: channel.name.clone(),
             kind: channel.kind.name().to_owned(),
             broken: self.outbox.broken().map(str::to_owned),
+            broken_since: None,
             owed: self.owed(),
+            held: self.outbox.waiting().filter(|entry| entry.held).count(),
             oldest: self.outbox.oldest(),
             last_error: self.outbox.waiting().filter_map(|entry| entry.last_error.as_ref()).last().cloned(),
         }
     }
 
-    /// How many alerts are owed.
-    pub(super) fn owed(&self) -> usize {
-        self.outbox.waiting().count()
+    /// The entries as they are written, those that nobody will be told any more with a line for the trail.
+    fn changes(&self, entries: Vec<Entry>, now: Timestamp) -> Vec<Change> {
+        let change = |entry: Entry| {
+            let event = match &entry.state {
+                EntryState::Collapsed { .. } => {
+                    let why = "over, or said anew, before it was told";
+                    self.event("withdrawn", &entry, &format!("not told to {}: {why}", entry.channel), now)
+                }
+                EntryState::DeadLetter { why, .. } => {
+                    self.event("given_up", &entry, &format!("given up on {}: {why}", entry.channel), now)
+                }
+                EntryState::Waiting | EntryState::Standing { .. } | EntryState::Delivered { .. } => None,
+            };
+            Change { letter: write_letter(&entry), event }
+        };
+        entries.into_iter().map(change).collect()
     }
+
+    /// The line for the first attempt that failed, and for the one that was taken.
+    fn attempted(&self, letter: &Letter, is_taken: bool, now: Timestamp) -> Option<AuditEvent> {
+        let entry = read_letter(letter)?;
+        let channel = self.name();
+        match (is_taken, &entry.last_error) {
+            (true, _) => self.event("delivered", &entry, &format!("told to {channel}"), now),
+            (false, Some(why)) if entry.attempts == 1 => {
+                self.event("delivery_failed", &entry, &format!("not taken by {channel}, to be tried again: {why}"), now)
+            }
+            (false, _) => None,
+        }
+    }
+
+    /// What became of an entry. The log's own lines are their own record.
+    fn event(&self, kind: &str, entry: &Entry, says: &str, now: Timestamp) -> Option<AuditEvent> {
+        let Alert { id, target, news, .. } = &entry.alert;
+        let says = format!("{target}: {} {says}", news.kind());
+        let detail = serde_json::json!({
+            "channel": entry.channel,
+            "alert_id": id,
+            "event": news.kind(),
+            "incident": entry.alert.incident(),
+            "attempts": entry.attempts,
+            "error": entry.last_error,
+        });
+        (!self.is_log()).then(|| AuditEvent::new(now, Topic::Delivery, kind, says).about(target).with(&detail))
+    }
+
+    /// How many alerts are owed; those that a silence holds back are not.
+    pub(super) fn owed(&self) -> usize {
+        self.outbox.waiting().filter(|entry| !entry.held).count()
+    }
+}
+
+/// What has changed in an outbox.
+#[derive(Debug)]
+pub(super) struct Change {
+    /// The letter to write.
+    pub(super) letter: Letter,
+    /// What that means to people, where it means something.
+    pub(super) event: Option<AuditEvent>,
 }
 
 /// One attempt to deliver.

@@ -3,15 +3,16 @@
 use tracing::error;
 
 use super::lanes::{self, Lane};
-use super::{Batch, CARE_KEY, Dispatcher};
+use super::{Batch, CARE_KEY, Dispatcher, trail};
 use crate::alert::Channel;
 use crate::alert::message::{Alert, Status};
-use crate::alert::outbox::{Entry, Health};
+use crate::alert::outbox::Entry;
 use crate::alert::policy::{self, Fact};
 use crate::daemon::event::Tried;
 use crate::daemon::ledger::{self, Write};
 use crate::errors;
-use crate::store::record::AuditEvent;
+use crate::status::house::ChannelStatus;
+use crate::store::record::LetterState;
 use crate::target::TargetName;
 
 impl Dispatcher {
@@ -65,24 +66,18 @@ impl Dispatcher {
         let now = self.tools.clock.now();
         let Some(lane) = self.lanes.get_mut(channel) else { return };
         let (letters, health) = lane.settle(entry, tried, now, &self.tools.metrics);
-        batch.writes.extend(letters.into_iter().map(Write::Letter));
-        let subject = format!("channel {channel}");
-        match health {
-            Some(Health::Broke { why }) => {
-                error!(channel, "channel {channel} takes no alerts any more: {why}");
-                let why = format!("it takes no alerts any more: {why}; mend its configuration and reload heapwatch");
-                self.say_trouble(&subject, &why, Status::Firing, Some(channel), batch);
-            }
-            Some(Health::Mended) => {
-                self.say_trouble(&subject, "it takes alerts again", Status::Resolved, Some(channel), batch);
-            }
-            None => {}
-        }
+        batch.settle(letters);
+        self.on_health(channel, health, batch);
     }
 
     /// Shows the channels and the state database on the board.
     pub(super) fn show_house(&self) {
-        let channels = self.lanes.values().map(Lane::status).collect();
+        let mut channels: Vec<ChannelStatus> = self.lanes.values().map(Lane::status).collect();
+        for channel in &mut channels {
+            let broken = self.broken.get(&channel.name);
+            channel.broken_since = broken.map(|broken| broken.since);
+            self.tools.metrics.channel_broken(&channel.name, broken.is_some());
+        }
         let store_is_failing = self.ledger.is_failing();
         self.tools.board.keep_house(|house| {
             house.channels = channels;
@@ -92,18 +87,12 @@ impl Dispatcher {
 
     fn post(&mut self, alert: &Alert, except: Option<&str>, batch: &mut Batch) {
         let now = self.tools.clock.now();
-        batch.writes.push(Write::Audit(AuditEvent {
-            at: alert.at,
-            target: Some(alert.target.clone()),
-            kind: alert.news.kind().to_owned(),
-            // An alert is plain data with text keys, which JSON can always hold.
-            json: serde_json::to_string(alert).unwrap_or_default(),
-        }));
+        let alert = &Alert { silenced: self.mark_of(alert), ..alert.clone() };
+        batch.record(trail::of_alert(alert));
         let notify = self.rules.alerts.notify.contains(alert.news.kind());
         let lanes = self.lanes.values_mut().filter(|lane| except != Some(lane.name()) && lane.wants(alert, notify));
         for lane in lanes {
-            let letters = lane.push(alert.clone(), now);
-            batch.writes.extend(letters.into_iter().map(Write::Letter));
+            batch.settle(lane.push(alert.clone(), now));
         }
     }
 
@@ -114,8 +103,14 @@ impl Dispatcher {
             if let Ok(body) = serde_json::to_vec(&care.memory) {
                 batch.writes.push(Write::State { target: name.clone(), key: CARE_KEY, body });
             }
-            let status = care.status();
-            self.tools.board.care(name, |shown| *shown = status);
+            self.show_care(name);
+        }
+        for write in &batch.writes {
+            if let Write::Letter(letter) = write
+                && letter.state == LetterState::Dead
+            {
+                self.tools.metrics.gave_up(&letter.channel);
+            }
         }
         self.ledger.commit(batch.writes, self.tools.clock.now()).await;
     }
@@ -160,6 +155,9 @@ impl Dispatcher {
                 }
             }
         }
+        let mut batch = Batch::default();
+        self.on_lanes_opened(&mut batch);
+        self.commit(batch).await;
     }
 
     async fn recall_entries(&self, channel: &str) -> Vec<Entry> {

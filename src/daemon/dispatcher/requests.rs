@@ -9,6 +9,8 @@ use crate::daemon::ledger::Write;
 use crate::daemon::watcher::Command;
 use crate::leak::Picture;
 use crate::leak::event::PairPart;
+use crate::status::trail::Topic;
+use crate::store::record::AuditEvent;
 use crate::target::TargetName;
 use crate::web::{Request, SnapshotAnswer};
 
@@ -24,6 +26,16 @@ impl Dispatcher {
             // A reload changes watchers and channels, which are the assembly's to start and stop.
             Request::Reload { reply } => self.reload(reply),
             Request::Picture { target, reply } => self.picture(&target, reply),
+            Request::Silence { ask, reply } => {
+                let answer = self.add_silence(ask, batch).await;
+                reply.send(answer).ok();
+            }
+            Request::EndSilence { id, by, reply } => {
+                let answer = self.end_silence(&id, by, batch).await;
+                reply.send(answer).ok();
+            }
+            Request::Events { query, reply } => self.events(query, reply),
+            Request::MendChannel { channel, reply } => drop(reply.send(self.mend_channel(&channel, batch))),
         }
     }
 
@@ -51,6 +63,8 @@ impl Dispatcher {
             info!(target.name = %name, "captures of {name} are allowed again");
             batch.touched.insert(name.clone());
             batch.writes.push(Write::Rearm(name.clone()));
+            let says = format!("{name}: captures are allowed again");
+            batch.record(AuditEvent::new(self.tools.clock.now(), Topic::Capture, "rearmed", says).about(name));
         }
         was_disarmed
     }

@@ -244,13 +244,16 @@ fn a_newer_database_is_moved_aside_whole() {
     let dir = tempfile::tempdir().unwrap();
     remember(&open(dir.path()), 1).unwrap();
     let path = dir.path().join("heapwatch.db");
-    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 999).unwrap();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let ours: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    connection.pragma_update(None, "user_version", 999).unwrap();
+    drop(connection);
     assert!(matches!(Store::attach(dir.path()), Err(StoreError::Version { found: 999, .. })));
     let (store, notes) = Store::open(dir.path(), at(0)).unwrap();
     let [OpenNote::Newer { moved_to, found: 999, .. }] = notes.as_slice() else { panic!("{notes:?}") };
     assert!(remembered(&store).is_empty());
     drop(store);
-    rusqlite::Connection::open(moved_to).unwrap().pragma_update(None, "user_version", 1).unwrap();
+    rusqlite::Connection::open(moved_to).unwrap().pragma_update(None, "user_version", ours).unwrap();
     fs::rename(moved_to, &path).unwrap();
     assert_eq!(remembered(&open(dir.path())), [1], "the newer heapwatch can go on with it");
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use heapwatch::alert::signature::SigningKey;
 use heapwatch::daemon::clock::Clock;
+use heapwatch::status::trail::{LARGEST_PAGE, TrailQuery};
 use heapwatch::store::Store;
 use heapwatch::store::sidecar::Sidecar;
 use serde_json::Value;
@@ -111,8 +112,10 @@ impl Scene {
     /// Every event that the daemon has found worth saying of a target, on whichever channel.
     pub(super) fn said(&self, name: &str) -> Vec<String> {
         let store = Store::attach(&self.daemon.home.path("state")).unwrap();
-        let audit = store.read(|reader| reader.audit(Some(&name.parse().unwrap()), u32::MAX)).unwrap();
-        audit.into_iter().map(|event| event.kind).collect()
+        let query = TrailQuery { target: name.parse().ok(), limit: Some(LARGEST_PAGE), ..TrailQuery::default() };
+        let trail = store.read(|reader| reader.events(&query, Clock::start(None).now())).unwrap();
+        let alerts = trail.events.into_iter().filter(|event| event.detail["news"].is_object());
+        alerts.map(|event| event.kind).collect()
     }
 
     /// The sidecars of a target's stored snapshots with the snapshots' paths, oldest first.
