@@ -10,6 +10,7 @@
 //! 4. *A pair*: `digest` keeps of the first snapshot what the comparison needs, [`pair`] reads both, `diff` is the
 //!    Comparison view, `culprit` finds who leaks, `path` and [`scripts`] tell where, [`settle`] takes a third snapshot,
 //!    [`source_map`] leads back to the source, [`report`] is the wire shape.
+//! 5. [`profile`]: the other, cheap kind of evidence, V8's sampling heap profiles, and the growth between two of them.
 //!
 //! Invariants: nothing is allocated because a file says so; every walk over the graph has an explicit stack; texts of
 //! the heap are decoded only to be printed, and values of strings never are.
@@ -32,6 +33,7 @@ mod interface;
 pub mod load;
 pub mod pair;
 mod path;
+pub mod profile;
 pub mod redact;
 pub mod report;
 pub mod retainers;

@@ -1,5 +1,6 @@
 //! `heapwatch heap`: snapshots read, compared and explained on the command line.
 
+mod profiles;
 mod source;
 mod source_maps;
 mod tables;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use crate::heap::profile::ProfileError;
 use crate::heap::redact::{Key, redact};
 use crate::heap::report::Report;
 use crate::heap::retaining::retaining;
@@ -25,11 +27,11 @@ use crate::units::ByteSize;
 pub enum HeapCommand {
     /// Tell what one snapshot holds: largest objects, containers that can grow, duplicate strings, classes
     Summary(SummaryArguments),
-    /// Compare two snapshots of one process: what leaks, classes, growth of what stayed
+    /// Compare two snapshots, or two heap profiles, of one process: what leaks, classes, growth of what stayed
     Diff(PairArguments),
     /// Tell what keeps one object alive
     Retainers(RetainersArguments),
-    /// Compare two snapshots of one process and print only what leaks
+    /// Compare two snapshots, or two heap profiles, of one process and print only what leaks
     Culprit(PairArguments),
     /// Copy a snapshot with every text replaced that is no name, so that it can be shown to others
     Redact(RedactArguments),
@@ -44,12 +46,12 @@ pub struct SummaryArguments {
     common: CommonArguments,
 }
 
-/// Two snapshots of one process.
+/// Two snapshots, or two profiles, of one process.
 #[derive(Debug, Args)]
 pub struct PairArguments {
-    /// The earlier snapshot (plain, gzip or zstd)
+    /// The earlier snapshot or profile (plain, gzip or zstd)
     before: PathBuf,
-    /// The later snapshot
+    /// The later snapshot or profile
     after: PathBuf,
     /// A third, still later snapshot: only what goes on growing is a leak
     #[arg(long = "final", value_name = "FILE")]
@@ -57,6 +59,9 @@ pub struct PairArguments {
     /// Look for source maps of bundled scripts here, besides beside the scripts
     #[arg(long, value_name = "DIRECTORY")]
     source_maps: Option<PathBuf>,
+    /// Of two profiles, draw what stayed as a flame graph (SVG)
+    #[arg(long, value_name = "FILE")]
+    flamegraph: Option<PathBuf>,
     #[command(flatten)]
     common: CommonArguments,
 }
@@ -129,6 +134,26 @@ pub enum HeapCliError {
         /// The id.
         id: u64,
     },
+    /// Profiles that cannot be read or compared.
+    #[error("cannot analyse {what}")]
+    Compare {
+        /// The files.
+        what: String,
+        /// What is wrong with them.
+        source: ProfileError,
+    },
+    /// An option that means nothing here.
+    #[error("{what} is for snapshots, and these are heap profiles")]
+    NotForProfiles {
+        /// The option.
+        what: &'static str,
+    },
+    /// An option that means nothing there.
+    #[error("--flamegraph is for heap profiles, and these are snapshots")]
+    NotForSnapshots,
+    /// A flame graph of nothing.
+    #[error("no stack grew between the two profiles, so there is nothing to draw")]
+    NothingToDraw,
     /// The result cannot be written.
     #[error("cannot write the result")]
     Write(#[from] io::Error),
@@ -141,8 +166,10 @@ pub enum HeapCliError {
 pub fn run(command: HeapCommand) -> Result<(), HeapCliError> {
     match command {
         HeapCommand::Summary(one) => print_summary(&one),
+        HeapCommand::Diff(pair) if profiles::is_profile(&pair.before)? => profiles::print_comparison(&pair, true),
         HeapCommand::Diff(pair) => print_report(&pair, |report| tables::comparison(report) + &hints(&pair)),
         HeapCommand::Retainers(one) => print_retainers(&one),
+        HeapCommand::Culprit(pair) if profiles::is_profile(&pair.before)? => profiles::print_comparison(&pair, false),
         HeapCommand::Culprit(pair) => print_report(&pair, tables::culprits),
         HeapCommand::Redact(copy) => redact_file(&copy),
     }
@@ -160,6 +187,9 @@ fn print_retainers(one: &RetainersArguments) -> Result<(), HeapCliError> {
 }
 
 fn print_report(pair: &PairArguments, as_text: impl Fn(&Report) -> String) -> Result<(), HeapCliError> {
+    if pair.flamegraph.is_some() {
+        return Err(HeapCliError::NotForSnapshots);
+    }
     let mut report = compare(&pair.before, &pair.after, &pair.common)?;
     if let Some(third) = &pair.third {
         settle(&mut report, &compare(&pair.after, third, &pair.common)?);

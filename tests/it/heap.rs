@@ -5,6 +5,7 @@
 mod cli;
 mod culprits;
 mod oracle;
+mod profiles;
 
 use std::ffi::OsStr;
 use std::fs::File;

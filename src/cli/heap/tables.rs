@@ -104,7 +104,7 @@ pub(super) fn retaining(object: &Retaining) -> String {
     text
 }
 
-fn push_line(text: &mut String, line: &str) {
+pub(super) fn push_line(text: &mut String, line: &str) {
     text.push_str(&plain(line));
     text.push('\n');
 }

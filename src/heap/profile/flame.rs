@@ -1,0 +1,57 @@
+//! Draws what grew as a flame graph: the width of a call is what stayed of all that was made below it.
+
+use std::io::{self, Write};
+
+use super::report::{Caller, ProfileReport};
+use crate::heap::path::file_name;
+
+/// Writes an SVG of the stacks that grew, with names that a browser may show whatever they hold.
+///
+/// # Errors
+/// Where `svg` cannot be written, and where no stack grew: there is nothing to draw then.
+pub fn draw_growth(report: &ProfileReport, svg: impl Write) -> io::Result<()> {
+    let lines: Vec<String> = report.stacks.iter().map(line).collect();
+    let mut options = inferno::flamegraph::Options::default();
+    options.title = "What stayed between two heap profiles, by the stack that made it".into();
+    options.count_name = "bytes".into();
+    options.colors = inferno::flamegraph::Palette::Basic(inferno::flamegraph::color::BasicPalette::Mem);
+    inferno::flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), svg)
+}
+
+/// A stack in the folded form: frames from the outermost, and the bytes.
+fn line(stack: &super::report::StackGrowth) -> String {
+    let frames: Vec<String> = stack.frames.iter().map(label).collect();
+    format!("{} {}", frames.join(";"), stack.after_bytes.saturating_sub(stack.before_bytes))
+}
+
+fn label(frame: &Caller) -> String {
+    let name = match &frame.location {
+        Some(at) => format!("{} ({}:{})", frame.function, file_name(&at.script), at.line),
+        // A name that ends in a number would be read as a count of its own.
+        None => format!("{} (runtime)", frame.function),
+    };
+    // What separates frames and stacks in this form must not stand in a name.
+    name.replace([';', '\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heap::profile::report::StackGrowth;
+
+    #[test]
+    fn names_of_the_process_are_escaped() {
+        let hostile = Caller { function: "</text><script>alert(1)</script>;x\n1".into(), location: None };
+        let stack = StackGrowth { frames: vec![hostile], before_bytes: 0, after_bytes: 1 << 20 };
+        let mut svg = Vec::new();
+        draw_growth(&ProfileReport { stacks: vec![stack], ..ProfileReport::default() }, &mut svg).unwrap();
+        let svg = String::from_utf8(svg).unwrap();
+        assert!(svg.contains("&lt;script&gt;alert(1)&lt;/script&gt; x 1 (runtime)"), "{svg}");
+        assert!(!svg.contains("<script>alert"));
+    }
+
+    #[test]
+    fn nothing_grown_is_an_error_and_no_empty_picture() {
+        assert!(draw_growth(&ProfileReport::default(), Vec::new()).is_err());
+    }
+}
