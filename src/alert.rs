@@ -15,6 +15,7 @@ pub mod outbox;
 pub mod pagerduty;
 pub mod ping;
 pub mod policy;
+pub mod route;
 pub mod signature;
 pub mod slack;
 pub mod template;

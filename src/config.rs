@@ -24,6 +24,7 @@ mod problem;
 #[cfg(test)]
 mod reference;
 mod report;
+mod routes;
 mod same;
 mod secret;
 mod snapshot;
@@ -192,6 +193,8 @@ pub struct AlertOptions {
     pub notify: BTreeSet<&'static str>,
     /// Whom to tell after each complete round of polls that heapwatch is alive.
     pub pings: Vec<alert::ping::Options>,
+    /// Which channels hear of which alerts.
+    pub routes: alert::route::Routes,
     /// Longest that a silence may last.
     pub longest_silence: Duration,
 }
@@ -248,7 +251,7 @@ fn read(root: &mut Table<'_>, sources: &Sources) -> Config {
         retention,
         keep,
         limits: house::limits(root),
-        alerts: alerts::read(root, pings),
+        alerts: alerts::read(root, pings, &channels),
         stop_timeout: root.duration("stop_timeout", STOP_TIMEOUT, Duration::ZERO..=Duration::from_mins(5)),
         targets,
         channels,

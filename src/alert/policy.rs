@@ -62,6 +62,11 @@ impl TargetAlerts {
         self.episode.as_ref().map(|episode| episode.id.as_str())
     }
 
+    /// How much the open episode matters.
+    pub fn severity(&self) -> Option<Severity> {
+        self.episode.as_ref().map(|episode| episode.severity)
+    }
+
     /// Takes in a fact; returns the alerts it gives rise to, in order.
     #[must_use = "alerts are to be put into the outboxes"]
     pub fn observe(&mut self, fact: Fact, options: &Options) -> Vec<Alert> {

@@ -5,9 +5,14 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::exit::Failure;
+use super::silence::label;
 use super::sources::ConfigArgs;
+use crate::alert::message::Severity;
+use crate::alert::route::Subject;
+use crate::alert::{Channel, ChannelKind};
 use crate::config::{Config, Listen, Target};
 use crate::http::{Credentials, ShownUrl};
+use crate::target::Labels;
 
 /// Check the configuration, and say what heapwatch would do with it.
 ///
@@ -22,12 +27,24 @@ pub struct CheckArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+    /// Say which channels an alert about a target with this label would reach; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    pub route: Vec<(String, String)>,
+    /// The severity of that alert.
+    #[arg(long, value_name = "SEVERITY", value_parser = ["info", "warning", "critical"], requires = "route")]
+    pub severity: Option<String>,
+    /// The kind of that alert.
+    #[arg(long, value_name = "KIND", default_value = "leak_confirmed", requires = "route")]
+    pub event: String,
 }
 
 /// Runs the command.
 pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     let config = args.config.load()?;
     let mut stdout = io::stdout().lock();
+    if !args.route.is_empty() {
+        return Ok(writeln!(stdout, "{}", routed(args, &config))?);
+    }
     if args.json {
         writeln!(stdout, "{:#}", as_json(&config))?;
     } else {
@@ -37,6 +54,34 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Where an alert would go, and by which routes, counted from 1.
+fn routed(args: &CheckArgs, config: &Config) -> String {
+    let severity = match args.severity.as_deref() {
+        Some("critical") => Severity::Critical,
+        Some("info") => Severity::Info,
+        _ => Severity::Warning,
+    };
+    let labels: Labels = args.route.iter().cloned().collect();
+    let subject = Subject { labels: &labels, severity, kind: &args.event };
+    let (told, deciding) = (config.alerts.routes.told(&subject), config.alerts.routes.deciding(&subject));
+    let is_notified = config.alerts.notify.contains(args.event.as_str());
+    let is_told = |channel: &&Channel| {
+        let has_labels = channel.labels.iter().all(|(name, value)| labels.get(name) == Some(value));
+        let is_log = matches!(channel.kind, ChannelKind::Log);
+        severity >= channel.min_severity && has_labels && (is_log || is_notified && told.has(&channel.name))
+    };
+    let channels: Vec<&str> = config.channels.iter().filter(is_told).map(|channel| channel.name.as_str()).collect();
+    let routes: Vec<usize> = deciding.iter().map(|number| number + 1).collect();
+    if args.json {
+        return json!({ "channels": channels, "routes": routes }).to_string();
+    }
+    let by = match routes.as_slice() {
+        [] => "no route matches".to_owned(),
+        routes => format!("by route {}", routes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    };
+    format!("{} ({by})", channels.join(", "))
 }
 
 fn as_text(config: &Config) -> String {

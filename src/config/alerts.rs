@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::AlertOptions;
-use super::found::Wrong;
+use super::found::{Found, Wrong};
 use super::report::nearest;
+use super::routes;
 use super::table::Table;
 use super::values::{quoted, show_duration};
-use crate::alert::{outbox, ping, policy};
+use crate::alert::{Channel, outbox, ping, policy};
 
 /// A week: what is silenced for longer is rather taken out of the configuration.
 const LONGEST_SILENCE: Duration = Duration::from_hours(7 * 24);
@@ -37,7 +38,7 @@ const KINDS: [&str; 19] = [
 ];
 
 /// Reads `[alerts]`.
-pub(super) fn read(root: &mut Table<'_>, pings: Vec<ping::Options>) -> AlertOptions {
+pub(super) fn read(root: &mut Table<'_>, pings: Vec<ping::Options>, channels: &[Channel]) -> AlertOptions {
     let mut table = root.section("alerts");
     let (policy, outbox) = (policy::Options::default(), outbox::Options::default());
     let second = Duration::from_secs(1);
@@ -66,20 +67,23 @@ pub(super) fn read(root: &mut Table<'_>, pings: Vec<ping::Options>) -> AlertOpti
     };
     let notify = notify(&mut table);
     let longest_silence = table.duration("longest_silence", LONGEST_SILENCE, Duration::from_mins(1)..=longest);
+    let default_channels = table.read("default_channels", |found| routes::names(found, channels));
     table.finish();
-    AlertOptions { policy, outbox, notify, pings, longest_silence }
+    let routes = routes::read(root, channels, default_channels);
+    AlertOptions { policy, outbox, notify, pings, routes, longest_silence }
 }
 
 fn notify(table: &mut Table<'_>) -> BTreeSet<&'static str> {
-    let example = "[\"leak_confirmed\", \"leak_resolved\"]";
-    let chosen = table.read("notify", |found| {
-        let wrong = |problem| Wrong::with_example(problem, example);
-        let texts = found.texts().map_err(wrong)?;
-        let known = |text: &String| KINDS.into_iter().find(|kind| kind == text).ok_or_else(|| unknown_kind(text));
-        texts.iter().map(known).collect::<Result<BTreeSet<_>, _>>().map_err(wrong)
-    });
     // A suspicion is for the log: most of them pass.
-    chosen.unwrap_or_else(|| KINDS.into_iter().filter(|kind| *kind != "leak_suspected").collect())
+    table.read("notify", kinds).unwrap_or_else(|| KINDS.into_iter().filter(|kind| *kind != "leak_suspected").collect())
+}
+
+/// Kinds of news, by their names.
+pub(super) fn kinds(found: &Found<'_>) -> Result<BTreeSet<&'static str>, Wrong> {
+    let wrong = |problem| Wrong::with_example(problem, "[\"leak_confirmed\", \"leak_resolved\"]");
+    let texts = found.texts().map_err(wrong)?;
+    let known = |text: &String| KINDS.into_iter().find(|kind| kind == text).ok_or_else(|| unknown_kind(text));
+    texts.iter().map(known).collect::<Result<_, _>>().map_err(wrong)
 }
 
 fn unknown_kind(text: &str) -> String {

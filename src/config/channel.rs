@@ -18,7 +18,7 @@ use crate::http::ClientOptions;
 
 const SECRET: Keys = Keys { file: "secret_file", env: "secret_env" };
 const ROUTING_KEY: Keys = Keys { file: "routing_key_file", env: "routing_key_env" };
-const SEVERITIES: [(&str, Severity); 3] =
+pub(super) const SEVERITIES: [(&str, Severity); 3] =
     [("info", Severity::Info), ("warning", Severity::Warning), ("critical", Severity::Critical)];
 
 /// The kinds of channel, by their names in the configuration.

@@ -80,7 +80,13 @@ impl Lane {
         self.changes(changed, now)
     }
 
-    fn is_log(&self) -> bool {
+    /// Whether the channel was told of this incident, or is about to be.
+    pub(super) fn knows(&self, incident: &str) -> bool {
+        self.outbox.knows(incident)
+    }
+
+    /// Whether it is the daemon's own log.
+    pub(super) fn is_log(&self) -> bool {
         matches!(self.sender.channel().kind, ChannelKind::Log)
     }
 

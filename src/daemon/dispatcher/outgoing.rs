@@ -20,7 +20,13 @@ impl Dispatcher {
     pub(super) fn say(&mut self, name: &TargetName, fact: Fact, batch: &mut Batch) {
         let Some(care) = self.cares.get_mut(name) else { return };
         let before = care.memory.alerts.clone();
-        let alerts = care.memory.alerts.observe(fact, &self.rules.alerts.policy);
+        let mut options = self.rules.alerts.policy.clone();
+        let severity = care.memory.alerts.severity();
+        let routes = &self.rules.alerts.routes;
+        if let Some(interval) = severity.and_then(|severity| routes.repeat_interval(&care.target.labels, severity)) {
+            options.repeat_interval = Some(interval).filter(|interval| !interval.is_zero());
+        }
+        let alerts = care.memory.alerts.observe(fact, &options);
         if care.memory.alerts != before {
             batch.touched.insert(name.clone());
         }
@@ -90,7 +96,14 @@ impl Dispatcher {
         let alert = &Alert { silenced: self.mark_of(alert), ..alert.clone() };
         batch.record(trail::of_alert(alert));
         let notify = self.rules.alerts.notify.contains(alert.news.kind());
-        let lanes = self.lanes.values_mut().filter(|lane| except != Some(lane.name()) && lane.wants(alert, notify));
+        let (incident, ends) = (alert.incident(), alert.status() == Status::Resolved);
+        let routes = &self.rules.alerts.routes;
+        // The end of an incident goes wherever its beginning went, whatever the configuration says by now.
+        let is_told = |lane: &Lane| {
+            let is_routed = lane.wants(alert, notify) && (lane.is_log() || routes.reach(alert, lane.name()));
+            is_routed || ends && lane.knows(&incident)
+        };
+        let lanes = self.lanes.values_mut().filter(|lane| except != Some(lane.name()) && is_told(lane));
         for lane in lanes {
             batch.settle(lane.push(alert.clone(), now));
         }

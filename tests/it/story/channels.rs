@@ -103,3 +103,24 @@ async fn a_changed_configuration_mends_a_channel_and_the_same_one_does_not() {
     wait_for("the other channel is told of the end", async || (troubles(&well).len() == 2).then_some(())).await;
     assert_eq!((troubles(&well).len(), gone.received().len()), (2, 1));
 }
+
+#[tokio::test]
+async fn an_end_goes_where_its_beginning_went_also_when_the_routes_have_changed() {
+    let switch = Switch::on().await;
+    let (first, second) = (Receiver::willing().await, Receiver::willing().await);
+    let channels = [hook("first", &first), hook("second", &second)].concat();
+    let to =
+        |channel: &str| format!("[[routes]]\nlabels = {{ team = \"pay*\" }}\nchannels = [\"{channel}\"]\n{channels}");
+    let home = home(&[]);
+    home.configure(&tables(&to("first"), &switch));
+    let daemon = home.start().await;
+    daemon.target_when("api", "it is polled", |target| target["watch"]["sample"].is_object()).await;
+    switch.turn(false);
+    wait_for("the first channel is told", async || told(&first).into_iter().next()).await;
+    daemon.home.configure(&tables(&to("second"), &switch));
+    daemon.reload().await.unwrap();
+    switch.turn(true);
+    wait_for("the first channel is told of the end", async || (told(&first).len() == 2).then_some(())).await;
+    assert_eq!(told(&first), ["target_down", "target_up"]);
+    assert!(!told(&second).contains(&"target_down".to_owned()));
+}
