@@ -1,5 +1,7 @@
 //! `heapwatch status`, `snapshot` and `rearm`: what the daemon sees, and what a person may ask of it.
 
+mod verdict;
+
 use clap::Args;
 use comfy_table::{Table, presets};
 
@@ -8,7 +10,6 @@ use super::explain;
 use super::output::print;
 use crate::leak::Picture;
 use crate::leak::event::PairPart;
-use crate::leak::verdict::State;
 use crate::silence::Silence;
 use crate::status::TargetStatus;
 use crate::status::house::ChannelStatus;
@@ -196,10 +197,9 @@ fn row(status: &TargetStatus) -> [String; 6] {
     let verdict = watch.verdict.as_ref();
     let growth = verdict.and_then(|verdict| verdict.growth);
     let memory = watch.sample.as_ref().and_then(|sample| sample.heap_used.or(sample.rss));
-    let state = verdict.map_or(State::WarmingUp, |verdict| verdict.state).to_string();
     [
         status.name.to_string(),
-        watch.last_failure.as_ref().map_or(state, |why| format!("not answering: {why}")),
+        verdict::cell(status),
         memory.map_or_else(String::new, |bytes| ByteSize::new(bytes).to_string()),
         growth.map_or_else(String::new, |growth| growth.slope.to_string()),
         growth

@@ -68,9 +68,10 @@ fn draw_on(root: &Area<'_>, replay: &Replay, name: &str) -> Drawn {
 fn draw_head(root: &Area<'_>, scene: &Scene, verdict: &Verdict, name: &str) -> Drawn {
     let title = format!("{name}: {}", verdict.state);
     root.draw(&Text::new(title, (16, 12), style(22, &INK, HPos::Left)))?;
-    let growth = verdict.growth.as_ref().filter(|_| scene.forecast.is_some());
-    let growth = growth.map_or_else(|| format!("{}: no growth that matters", scene.signal), explain::growth);
-    root.draw(&Text::new(growth.trim().to_owned(), (16, 40), style(14, &FAINT, HPos::Left)))?;
+    let growth = verdict.growth.as_ref().filter(|_| scene.forecast.is_some()).map(explain::growth);
+    let ended = || scene.ended.clone().unwrap_or_else(|| format!("{}: no growth that matters", scene.signal));
+    let summary = growth.unwrap_or_else(ended);
+    root.draw(&Text::new(summary.trim().to_owned(), (16, 40), style(14, &FAINT, HPos::Left)))?;
     draw_legend(root, scene)
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Scene {
     /// Where it is near enough to be drawn.
     pub(super) limit: Option<f64>,
     pub(super) marks: Vec<Mark>,
+    /// Before and after, where the last leak has ended.
+    pub(super) ended: Option<String>,
 }
 
 /// An event on the plot.
@@ -87,6 +89,7 @@ impl Scene {
             forecast,
             limit,
             marks: replay.events.iter().filter_map(|event| axes.mark(event)).collect(),
+            ended: replay.events.iter().rev().find_map(|event| ended(&event.change)),
         }
     }
 }
@@ -179,6 +182,13 @@ fn samples(replay: &Replay, signal: Signal, axes: &Axes) -> Vec<Vec<Point>> {
 fn leaking(change: &Change) -> Option<Signal> {
     match change {
         Change::LeakConfirmed { signal, .. } => Some(*signal),
+        _ => None,
+    }
+}
+
+fn ended(change: &Change) -> Option<String> {
+    match change {
+        Change::LeakResolved { resolution, .. } => Some(resolution.says.clone()),
         _ => None,
     }
 }
