@@ -19,7 +19,6 @@ pub mod route;
 pub mod signature;
 pub mod slack;
 pub mod template;
-pub mod text;
 pub mod wording;
 
 use std::fmt;

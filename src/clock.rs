@@ -81,6 +81,21 @@ impl Timestamp {
         jiff::Timestamp::from_millisecond(self.wall_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
 
+    /// The day for people, in UTC: `22 Nov`.
+    pub fn to_day(self) -> String {
+        self.to_jiff().strftime("%-d %b").to_string()
+    }
+
+    /// The time of day for people, in UTC: `10:24`.
+    pub fn to_minute(self) -> String {
+        self.to_jiff().strftime("%H:%M").to_string()
+    }
+
+    /// The time of day to the second, in UTC: `10:24:31`.
+    pub fn to_second(self) -> String {
+        self.to_jiff().strftime("%H:%M:%S").to_string()
+    }
+
     /// Compact UTC form for file names, which sorts by time: `20261122T102431Z`.
     pub fn to_compact(self) -> String {
         self.to_jiff().strftime("%Y%m%dT%H%M%SZ").to_string()
@@ -111,6 +126,7 @@ mod tests {
         let instant = Timestamp::from_unix_ms(1_760_000_000_000);
         assert_eq!(instant.to_string(), "2025-10-09T08:53:20Z");
         assert_eq!(instant.to_compact(), "20251009T085320Z");
+        assert_eq!([instant.to_day(), instant.to_minute(), instant.to_second()], ["9 Oct", "08:53", "08:53:20"]);
     }
 
     #[test]

@@ -29,8 +29,8 @@
 //!
 //! Imports only go down this list, adapters never import one another, and `tests/it/layering.rs` fails on a breach.
 //!
-//! - **Words**: [`clock`], [`errors`], [`sample`], [`target`], [`units`]. Plain values.
-//! - **Cores**: [`growth`], [`leak`], [`heap`], [`retention`], [`silence`], [`status`]. No runtime, no sockets, no files, no
+//! - **Words**: [`clock`], [`errors`], [`sample`], [`target`], [`text`], [`units`]. Plain values.
+//! - **Cores**: [`growth`], [`leak`], [`heap`], [`retention`], [`silence`], [`status`], [`chart`]. No runtime, no sockets, no files, no
 //!   logging, no clock: everything they know is an argument, so a recorded trace runs through the very same code.
 //! - **The client**: [`http`], which the adapters share: TLS, credentials, bounded bodies, no redirects.
 //! - **Adapters**, one outside thing each: [`probe`] (the health endpoint), [`capture`] (the snapshot endpoint),
@@ -56,8 +56,10 @@ pub mod clock;
 pub mod errors;
 pub mod sample;
 pub mod target;
+pub mod text;
 pub mod units;
 // -- cores: no tokio, no sockets, no files, no logging, no clock --
+pub mod chart;
 pub mod growth;
 pub mod heap;
 pub mod leak;

@@ -15,6 +15,7 @@ use crate::leak::verdict::Verdict;
 use crate::sample::Sample;
 use crate::silence::Mark;
 use crate::target::{Labels, Life, TargetName};
+use crate::text::span_of_seconds;
 
 pub use standing::Standing;
 
@@ -72,6 +73,19 @@ pub struct Verification {
     pub watched_seconds: f64,
     /// Seconds after which the episode is resolved.
     pub of_seconds: f64,
+}
+
+impl Verification {
+    /// Seconds that are left.
+    pub fn left_seconds(&self) -> f64 {
+        (self.of_seconds - self.watched_seconds).max(0.0)
+    }
+
+    /// `12 h of 2 days`.
+    pub fn share_text(&self) -> String {
+        let text = |seconds| span_of_seconds(seconds).unwrap_or_default();
+        format!("{} of {}", text(self.watched_seconds), text(self.of_seconds))
+    }
 }
 
 impl WatchStatus {

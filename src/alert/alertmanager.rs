@@ -12,9 +12,9 @@ use url::Url;
 
 use crate::alert::channel::Origin;
 use crate::alert::message::{Alert, News, Status};
-use crate::alert::text::line;
 use crate::alert::wording;
 use crate::clock::Timestamp;
+use crate::text::line;
 
 /// How often Prometheus sends a firing alert again.
 pub const RESEND: Duration = Duration::from_mins(1);

@@ -43,9 +43,9 @@ use serde_json::{Map, Value, json};
 
 use crate::alert::channel::Origin;
 use crate::alert::message::{Alert, Culprit, Leak, News, SCHEMA, StoredSnapshot};
-use crate::alert::text::{clean_json, line};
 use crate::alert::wording;
 use crate::leak::event::Resolution;
+use crate::text::{clean_json, line};
 
 /// Largest body in bytes; Standard Webhooks 1.0.0: "keep payloads under 20kb".
 pub const LARGEST: usize = 20_000;

@@ -18,10 +18,10 @@ pub use self::error::{Disposition, SendError, SetupError};
 use self::request::Request;
 use crate::alert::message::{Alert, Status};
 use crate::alert::signature::SigningKey;
-use crate::alert::text::line;
 use crate::alert::{Channel, ChannelKind, alertmanager};
 use crate::clock::Timestamp;
 use crate::http::{self, ShownUrl};
+use crate::text::line;
 
 /// Longest answer that is kept, in characters; answers say what is wrong in a few words.
 const ANSWER: usize = 200;

@@ -3,8 +3,8 @@
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::text::hex;
 use super::{Channel, ChannelKind};
+use crate::text::hex;
 
 impl Channel {
     /// A checksum of its addresses, secrets and headers. It tells a changed configuration from the same one after a

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use crate::alert::body;
 use crate::alert::channel::Origin;
 use crate::alert::message::{Alert, Status};
-use crate::alert::text::{hex, line};
 use crate::alert::wording;
+use crate::text::{hex, line};
 
 /// Where accounts outside the EU post to; those in the EU use `https://events.eu.pagerduty.com/v2/enqueue`.
 pub const ENQUEUE_URL: &str = "https://events.pagerduty.com/v2/enqueue";

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::alert::message::{Alert, Leak, Severity, Status};
-use crate::alert::text::{line, span, span_of_seconds};
 use crate::alert::wording;
+use crate::text::{line, span, span_of_seconds};
 use crate::units::ByteSize;
 
 /// Incoming webhooks take one message a second.

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::alert::body;
 use crate::alert::message::Alert;
-use crate::alert::text::{line, span_of_seconds};
 use crate::alert::wording;
+use crate::text::{line, span_of_seconds};
 use crate::units::ByteSize;
 
 /// A checked template.

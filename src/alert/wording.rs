@@ -5,8 +5,8 @@
 mod leak;
 
 use crate::alert::message::{Alert, News, Status, StoredSnapshot};
-use crate::alert::text::{line, span, span_of_seconds};
 use crate::leak::event::{PairPart, RestartCause};
+use crate::text::{line, span, span_of_seconds};
 use crate::units::ByteSize;
 
 /// Longest headline, in characters: fits a phone's notification, Slack's `text` and `PagerDuty`'s summary.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use crate::leak::picture::Picture;
 use crate::leak::verdict::{Growth, Reason, Verdict};
-use crate::units::{ByteRate, ByteSize};
+use crate::units::ByteSize;
 
 /// The verdict and its picture as text for a terminal.
 pub fn render(verdict: &Verdict, picture: &Picture) -> String {
@@ -38,19 +38,6 @@ pub(super) fn growth(growth: &Growth) -> String {
 
 fn gate(reason: &Reason) -> String {
     let mark = if reason.passed { "pass" } else { "FAIL" };
-    let (value, threshold) = (quantity(reason.value, &reason.unit), quantity(reason.threshold, &reason.unit));
-    // Some gates ask for enough, others for not too much; which one follows from how this one went.
-    let asks = if reason.passed == (reason.value >= reason.threshold) { '≥' } else { '≤' };
-    format!("  {mark}  {:<10} {value:>12} {asks} {threshold:<12} {}", reason.gate, reason.says)
-}
-
-fn quantity(value: f64, unit: &str) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, which is meant")]
-    let size = ByteSize::new(value as u64);
-    match unit {
-        "bytes" => size.to_string(),
-        "bytes_per_hour" => ByteRate::per_hour(value).to_string(),
-        "seconds" => format!("{:.1} h", value / 3600.0),
-        _ => format!("{value:.2}"),
-    }
+    let (value, threshold) = (reason.value_text(), reason.threshold_text());
+    format!("  {mark}  {:<10} {value:>12} {} {threshold:<12} {}", reason.gate, reason.asks(), reason.says)
 }

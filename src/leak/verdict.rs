@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::sample::Signal;
-use crate::units::ByteRate;
+use crate::text::span_of_seconds;
+use crate::units::{ByteRate, ByteSize};
 
 /// The detector's word on a target, ordered by urgency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -101,4 +102,54 @@ pub struct Reason {
     pub unit: String,
     /// One sentence for a person.
     pub says: String,
+}
+
+impl Reason {
+    /// What was measured, with its unit, for people.
+    pub fn value_text(&self) -> String {
+        quantity(self.value, &self.unit)
+    }
+
+    /// Some gates ask for enough, others for not too much; which one follows from how this one went.
+    pub fn asks(&self) -> char {
+        if self.passed == (self.value >= self.threshold) { '≥' } else { '≤' }
+    }
+
+    /// What it was held against, with its unit, for people.
+    pub fn threshold_text(&self) -> String {
+        quantity(self.threshold, &self.unit)
+    }
+}
+
+fn quantity(value: f64, unit: &str) -> String {
+    let sign = if value < 0.0 { "-" } else { "" };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, which is meant")]
+    let size = ByteSize::new(value.abs() as u64);
+    match unit {
+        "bytes" => format!("{sign}{size}"),
+        "bytes_per_hour" => ByteRate::per_hour(value).to_string(),
+        "seconds" => span_of_seconds(value).unwrap_or_else(|| "ever".to_owned()),
+        "ratio" => format!("{value:.2}"),
+        _ => format!("{value}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gates_show_their_numbers_with_units() {
+        for (value, unit, expected) in [
+            (3_145_728.0, "bytes", "3 MiB"),
+            (-3_145_728.0, "bytes", "-3 MiB"),
+            (52_428_800.0, "bytes_per_hour", "50 MiB/h"),
+            (5400.0, "seconds", "1 h 30 min"),
+            (f64::MAX, "seconds", "ever"),
+            (0.456, "ratio", "0.46"),
+            (2.0, "processes", "2"),
+        ] {
+            assert_eq!(quantity(value, unit), expected);
+        }
+    }
 }

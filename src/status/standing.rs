@@ -57,6 +57,11 @@ impl Standing {
         }
     }
 
+    /// Whether growth and the time to the limit say something of a target that stands here.
+    pub const fn grows(self) -> bool {
+        matches!(self, Self::Leaking | Self::Suspected)
+    }
+
     /// The name for programs: `not_answering`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -193,7 +193,7 @@ fn denied(denied: Denied) -> Problem {
 
 /// No foreign scripts, no frames, no guessing of types, no referrer, nothing kept, nothing embedded elsewhere.
 fn tell_browser(headers: &mut HeaderMap) {
-    let policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self'; \
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                   connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     let lines = [
         (CONTENT_SECURITY_POLICY, policy),

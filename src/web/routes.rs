@@ -1,4 +1,5 @@
-//! Every route, in one list, which `openapi.json` repeats for people and programs; a test holds the two equal.
+//! Every route; those of the API in one list, which `openapi.json` repeats for people and programs: a test holds the two
+//! equal.
 
 use axum::Router;
 use axum::handler::Handler;
@@ -23,7 +24,7 @@ pub fn list() -> Vec<(Method, &'static str)> {
 /// What the main listener answers to.
 pub(super) fn all() -> Routes {
     metrics()
-        .get("/", page::overview)
+        .pages(page::routes())
         .post("/-/reload", api::reload)
         .get("/api/v1/targets", api::targets)
         .get("/api/v1/targets/{name}", api::target)
@@ -57,6 +58,11 @@ impl Routes {
     fn delete<T: 'static>(mut self, path: &'static str, handler: impl Handler<T, Site>) -> Self {
         self.list.push((Method::DELETE, path));
         Self { router: self.router.route(path, delete(handler)), ..self }
+    }
+
+    /// Adds what is for people alone, and so in no list for programs.
+    fn pages(self, pages: Router<Site>) -> Self {
+        Self { router: self.router.merge(pages), ..self }
     }
 
     pub(super) fn into_router(self) -> Router<Site> {

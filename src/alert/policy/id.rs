@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::alert::message::{Alert, News, Severity, Status};
-use crate::alert::text::hex;
 use crate::clock::Timestamp;
 use crate::target::TargetName;
+use crate::text::hex;
 
 /// The name under which heapwatch speaks of itself.
 const SELF: &str = "heapwatch";

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::alert::message::{Culprit, Leak};
-use crate::alert::text::{line, span};
 use crate::alert::wording::{FRAGMENT, sentence, stored};
 use crate::clock::Timestamp;
 use crate::leak::event::PairPart;
 use crate::leak::verdict::Growth;
 use crate::target::TargetName;
+use crate::text::{line, span};
 use crate::units::ByteSize;
 
 /// Sentences about culprits in one alert; the whole list is in `heapwatch heap culprits`.
