@@ -1,5 +1,5 @@
 //! Samples a second and core through the whole detector, for lives of a day and of two weeks, and the bytes that a
-//! target's state takes: `cargo bench --bench detector`.
+//! target takes in memory and in the state database: `cargo bench --bench detector`.
 #![expect(clippy::print_stdout, reason = "the size is an output of the bench")]
 
 #[expect(dead_code, reason = "the labels are for the scorecard")]
@@ -10,11 +10,16 @@ use divan::counter::ItemsCount;
 use heapwatch::leak::{Detector, Observation, Options};
 use heapwatch::sample::Sample;
 
+/// Counts what a copy of a detector allocates, which is what a target takes besides the fixed part.
+#[global_allocator]
+static ALLOCATIONS: divan::AllocProfiler = divan::AllocProfiler::system();
+
 fn main() {
     let mut detector = Detector::new(Options::default());
     feed(&mut detector, &samples(14));
     let json = serde_json::to_vec(&detector.to_state()).map_or(0, |state| state.len());
     println!("state of a target after two weeks: {json} bytes of JSON");
+    println!("fixed part of a detector: {} bytes; `copy` prints the rest", size_of::<Detector>());
     divan::main();
 }
 
@@ -53,4 +58,12 @@ fn a_day_of_polls(bencher: Bencher<'_, '_>, days: i64) {
         .counter(ItemsCount::new(day.len()))
         .with_inputs(|| detector.clone())
         .bench_values(|mut detector| feed(&mut detector, day));
+}
+
+/// What a target takes on the heap after that many days: the bytes that a copy allocates.
+#[divan::bench(args = [1, 14])]
+fn copy(bencher: Bencher<'_, '_>, days: i64) {
+    let mut detector = Detector::new(Options::default());
+    feed(&mut detector, &samples(days));
+    bencher.bench(|| detector.clone());
 }

@@ -162,6 +162,8 @@ impl Scale {
         if self.parts.len() == KEPT {
             self.parts.pop_front();
         }
+        // A queue that grows by itself takes room for 64; most of what a target takes is these.
+        self.parts.reserve_exact(KEPT - self.parts.len());
         self.parts.push_back(part);
         self.closed += 1;
         let fading = 0.5f32.powf(1.0 / FADING_PARTS);

@@ -7,16 +7,18 @@ pub struct Trough {
     pub index: usize,
     /// Height of the floor.
     pub height: f64,
+    /// Whether no later floor undercuts it.
+    pub lasts: bool,
 }
 
-/// The troughs of a run that no later floor undercuts, oldest first.
+/// The troughs of a run, oldest first.
 ///
 /// A trough is the lowest floor of a fall of more than `depth(height)` under the peak before it. With `from_start`
 /// the first floor counts as one: a process starts with nothing to collect.
 pub fn troughs(floors: &[f64], from_start: bool, depth: impl Fn(f64) -> f64) -> Vec<Trough> {
     let mut found: Vec<Trough> = Vec::new();
     if let Some(first) = floors.first().filter(|first| from_start && first.is_finite()) {
-        found.push(Trough { index: 0, height: *first });
+        found.push(Trough::at(0, *first));
     }
     let mut peak = f64::NEG_INFINITY;
     let mut in_fall = false;
@@ -27,35 +29,38 @@ pub fn troughs(floors: &[f64], from_start: bool, depth: impl Fn(f64) -> f64) -> 
             continue;
         }
         match found.last_mut() {
-            Some(last) if in_fall && height <= last.height => *last = Trough { index, height },
+            Some(last) if in_fall && height <= last.height => *last = Trough::at(index, height),
             // The tooth after this trough has begun to grow.
             Some(last) if in_fall && height > last.height => {
                 in_fall = false;
                 peak = height;
             }
             _ => {
-                found.push(Trough { index, height });
+                found.push(Trough::at(index, height));
                 in_fall = true;
             }
         }
     }
-    keep_lasting(&mut found, floors);
+    mark_lasting(&mut found, floors);
     found
 }
 
-/// Drops each trough that something later lies under: what was freed later did not leak.
-fn keep_lasting(found: &mut Vec<Trough>, floors: &[f64]) {
+/// Marks each trough that nothing later lies under: what was freed later did not leak.
+fn mark_lasting(found: &mut [Trough], floors: &[f64]) {
     let mut low = f64::INFINITY;
     let mut end = floors.len();
-    let mut lasting = vec![false; found.len()];
-    for (trough, lasts) in found.iter().zip(&mut lasting).rev() {
+    for trough in found.iter_mut().rev() {
         let later = floors.get(trough.index..end).unwrap_or_default();
         low = later.iter().copied().filter(|floor| floor.is_finite()).fold(low, f64::min);
-        *lasts = trough.height <= low;
+        trough.lasts = trough.height <= low;
         end = trough.index;
     }
-    let mut lasting = lasting.into_iter();
-    found.retain(|_| lasting.next().unwrap_or(false));
+}
+
+impl Trough {
+    const fn at(index: usize, height: f64) -> Self {
+        Self { index, height, lasts: false }
+    }
 }
 
 #[cfg(test)]
@@ -63,7 +68,11 @@ mod tests {
     use super::*;
 
     fn check(floors: &[f64], expected: &[(usize, f64)], why: &str) {
-        let found: Vec<_> = troughs(floors, true, |_| 2.0).iter().map(|trough| (trough.index, trough.height)).collect();
+        let found: Vec<_> = troughs(floors, true, |_| 2.0)
+            .iter()
+            .filter(|trough| trough.lasts)
+            .map(|trough| (trough.index, trough.height))
+            .collect();
         assert_eq!(found, expected, "{why}");
     }
 

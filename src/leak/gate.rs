@@ -35,6 +35,8 @@ pub enum GateKind {
     Step,
     /// Growth does not slow down like a cache that fills.
     Levelling,
+    /// Most collections leave more than any before them.
+    Lasting,
     /// It rises higher than anything that ever came back down.
     GiveBack,
     /// The window is long enough for how far away the limit is.
@@ -61,6 +63,7 @@ impl GateKind {
             Self::Tail => "tail",
             Self::Step => "step",
             Self::Levelling => "levelling",
+            Self::Lasting => "lasting",
             Self::GiveBack => "give_back",
             Self::Patience => "patience",
             Self::Cycle => "cycle",
@@ -72,7 +75,9 @@ impl GateKind {
         match self {
             Self::Slope => "bytes_per_hour",
             Self::Size | Self::Noise | Self::GiveBack => "bytes",
-            Self::Spread | Self::Tail | Self::Step | Self::Levelling | Self::Cycle | Self::Tooth => "ratio",
+            Self::Spread | Self::Tail | Self::Step | Self::Levelling | Self::Lasting | Self::Cycle | Self::Tooth => {
+                "ratio"
+            }
             Self::Patience => "seconds",
         }
     }
@@ -94,6 +99,8 @@ impl GateKind {
             (Self::Step, false) => "a single step explains most of the rise",
             (Self::Levelling, true) => "growth does not slow down",
             (Self::Levelling, false) => "growth slows down, as a cache does that fills",
+            (Self::Lasting, true) => "most collections leave more than any before them",
+            (Self::Lasting, false) => "most of what collections left was freed later",
             (Self::GiveBack, true) => "rises higher than anything that came back down before",
             (Self::GiveBack, false) => "as much came back down before",
             (Self::Patience, true) => "lasts long enough for how far away the limit is",

@@ -4,6 +4,7 @@
 //! once it is higher than anything the series has given back on its time scale, and while the series is too young to
 //! have shown what it gives back, once it is higher than a young process can be expected to.
 
+mod collections;
 mod patience;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use crate::growth::blocks::{Blocks, SCALES, Scale};
 use crate::growth::shape::{Quarters, falls, largest_step};
 use crate::growth::theil_sen;
-use crate::growth::troughs::{Trough, troughs};
 use crate::leak::gate::{Gate, GateKind};
 use crate::leak::options::Options;
 
@@ -55,16 +55,12 @@ pub(crate) struct Trial {
 }
 
 /// Windows that are tried, in parts of a scale.
-const WINDOWS: [usize; 11] = [8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36];
+const WINDOWS: [usize; 13] = [8, 10, 12, 14, 15, 16, 17, 18, 20, 24, 28, 32, 36];
 /// The shortest window on the finest scale for a process that is no longer young: a batch may grow for three quarters
 /// of an hour.
 const LEAST_OF_OLD: usize = 18;
 /// Hours for which a process is young in this sense.
 const YOUNG: f64 = 3.0;
-/// The shortest window of troughs, in parts of a scale: three teeth within less are young garbage.
-const LEAST_TROUGH_SPAN: usize = 6;
-/// Most troughs that are looked at together.
-const MOST_TROUGHS: usize = 9;
 /// Scales on which troughs are looked for; on coarser ones teeth have vanished.
 const TROUGH_SCALES: usize = 3;
 
@@ -86,9 +82,10 @@ const LARGEST_STEP: f64 = 0.5;
 /// The later half must grow at least this much as fast as the earlier one: a cache of time constant T shows 0.75 over
 /// a window of 0.6 T, by when it has filled by half.
 const LEVELLING: f64 = 0.75;
-/// The rise as a multiple of the largest give-back: a tooth and a step on top of it reach 1.4.
-const GIVE_BACK: f64 = 1.4;
-const GIVE_BACK_LEAST: f64 = 1.15;
+/// The rise as a multiple of the largest give-back. V8 lets a heap grow by a factor that it chooses anew after each
+/// collection, so that teeth of one process differ by up to 1.7; near the limit 1.5 has to do.
+const GIVE_BACK: f64 = 1.7;
+const GIVE_BACK_LEAST: f64 = 1.5;
 const GIVE_BACK_BASE: f64 = 1.0;
 const GIVE_BACK_PER_HOUR: f64 = 0.15;
 
@@ -114,32 +111,44 @@ impl Trial {
         self.gates.iter().all(|gate| gate.passed || known(gate))
     }
 
-    fn seconds(&self) -> i64 {
+    fn length_ms(&self) -> i64 {
         self.until_ms - self.since_ms
     }
 }
 
 /// The most convincing window that ends with a part closed just now on the `closed` finest scales.
 pub(crate) fn judge(subject: &Subject<'_>, options: &Options, closed: usize) -> Option<Trial> {
-    let mut best: Option<Trial> = None;
-    let mut offer = |trial: Trial| {
-        let better =
-            best.as_ref().is_none_or(|best| (trial.failed(), -trial.seconds()) < (best.failed(), -best.seconds()));
-        if better {
-            best = Some(trial);
-        }
-    };
+    let mut best = Best(None);
     for (number, scale) in subject.floors.scales().iter().enumerate().take(closed.min(SCALES)) {
         if !may_grow(scale, subject.least_rise) {
             continue;
         }
         let run = Run::of(subject, options, number, scale);
-        WINDOWS.iter().filter_map(|window| run.window(*window)).for_each(&mut offer);
+        // Longest first, because a shorter one has to be better to be chosen.
+        for parts in WINDOWS.into_iter().rev() {
+            best.offer(run.window(parts, &best));
+        }
         if number < TROUGH_SCALES && !subject.collected {
-            run.trough_windows().into_iter().for_each(&mut offer);
+            run.collection_windows().into_iter().for_each(|trial| best.offer(Some(trial)));
         }
     }
-    best
+    let mut best = best.0?;
+    best.gates.shrink_to_fit();
+    Some(best)
+}
+
+/// The most convincing trial so far: it fails the fewest gates, and of those that fail as few it lasts longest.
+struct Best(Option<Trial>);
+
+impl Best {
+    /// True where a trial of this length that fails so many gates is more convincing.
+    fn is_beaten_by(&self, failed: usize, length_ms: i64) -> bool {
+        self.0.as_ref().is_none_or(|best| (failed, -length_ms) < (best.failed(), -best.length_ms()))
+    }
+
+    fn offer(&mut self, trial: Option<Trial>) {
+        self.0 = trial.filter(|trial| self.is_beaten_by(trial.failed(), trial.length_ms())).or(self.0.take());
+    }
 }
 
 /// False where the newest floor is so near the lowest that no window can have risen enough: most judgements end here.
@@ -181,8 +190,9 @@ impl<'a> Run<'a> {
         self.options.day.as_secs_f64() * hours / 24.0
     }
 
-    /// Judges the last `parts` floors; `None` where there are not as many or they plainly do not grow.
-    fn window(&self, parts: usize) -> Option<Trial> {
+    /// Judges the last `parts` floors; `None` where there are not as many, they plainly do not grow, or they cannot beat
+    /// what is known already.
+    fn window(&self, parts: usize, best: &Best) -> Option<Trial> {
         // Between the finest windows there is little time to win on the coarser scales.
         let tried = self.number == 0 || parts.is_multiple_of(4) || (self.number == 2 && parts == 18);
         let long_enough = self.number > 0 || parts >= LEAST_OF_OLD || self.subject.age < self.hours(YOUNG);
@@ -194,19 +204,29 @@ impl<'a> Run<'a> {
         if quarters.climb() < LEAST_CLIMB * self.least_rise() {
             return None;
         }
-        let fit = theil_sen(floors).filter(|fit| fit.slope > 0.0)?;
         let climb = climb_between_ends(floors);
+        let most_rise = (quarters.climb() * 4.0 / 3.0).min(climb);
+        let plain = [
+            most_rise >= self.least_rise(),
+            quarters.least_gain() >= LEAST_GAIN,
+            quarters.last_gain() >= LAST_GAIN,
+            largest_step(floors) <= LARGEST_STEP * most_rise,
+        ];
+        // The line is the dear part: none is drawn where it cannot matter.
+        let failed = plain.into_iter().filter(|passed| !passed).count();
+        if !best.is_beaten_by(failed, self.part_ms() * i64::try_from(parts).unwrap_or(i64::MAX)) {
+            return None;
+        }
+        let fit = theil_sen(floors).filter(|fit| fit.slope > 0.0)?;
         let span = parts as f64;
-        let rise = (quarters.climb() * 4.0 / 3.0).min(fit.slope * span).min(climb);
-        let (early, late) = floors.split_at(parts / 2);
-        let halves = |half| theil_sen(half).map_or(f64::NAN, |fit| fit.slope);
-        let (early, late) = (halves(early), halves(late));
+        let rise = most_rise.min(fit.slope * span);
         let step = largest_step(floors) / rise;
 
         let mut trial = self.trial(fit.slope, start, self.floors.len());
         trial.from = fit.intercept.max(0.0);
         trial.to = (fit.intercept + fit.slope * span).max(0.0);
         let seconds = span * self.scale.part_seconds();
+        let outlasts = self.outlasts_cycle(seconds, quarters.least_gain());
         let young = self.subject.age < self.options.filling.as_secs_f64();
         trial.gates = vec![
             self.slope_gate(trial.slope),
@@ -216,59 +236,18 @@ impl<'a> Run<'a> {
             Gate::at_least(GateKind::Tail, quarters.last_gain(), LAST_GAIN),
             Gate::at_most(GateKind::Step, step, LARGEST_STEP),
             self.give_back_gate((fit.slope * (span - 1.0)).min(climb), self.number, trial.left),
-            self.patience_gate(seconds, rise, trial.left),
-            self.cycle_gate(start, seconds, rise, quarters.least_gain(), trial.left),
+            self.patience_gate(seconds, rise, outlasts, trial.left),
+            self.cycle_gate(start, rise, outlasts, trial.left),
             self.tooth_gate(rise, trial.left),
         ];
-        if young && early > 0.0 {
+        let levelling = || {
+            let (early, late) = floors.split_at(parts / 2);
+            let slope = |half| theil_sen(half).map_or(f64::NAN, |fit| fit.slope);
+            (slope(early), slope(late))
+        };
+        if let Some((early, late)) = young.then(levelling).filter(|(early, _)| *early > 0.0) {
             trial.gates.push(Gate::at_least(GateKind::Levelling, late / early, LEVELLING));
         }
-        Some(trial)
-    }
-
-    /// Judges the troughs: three or more in a row, each higher than the one before.
-    fn trough_windows(&self) -> Vec<Trial> {
-        let depth = |height: f64| (self.subject.least_rise * FALL_OF_LEAST_RISE).max(FALL_SHARE * height);
-        let from_start = self.scale.dropped() == 0;
-        let lasting = troughs(&self.floors, from_start, depth);
-        (3..=lasting.len().min(MOST_TROUGHS))
-            .filter_map(|count| self.trough_window(lasting.get(lasting.len() - count..)?))
-            .collect()
-    }
-
-    fn trough_window(&self, troughs: &[Trough]) -> Option<Trial> {
-        let (first, last) = (troughs.first()?, troughs.last()?);
-        let span = last.index - first.index;
-        let rise = last.height - first.height;
-        if span < LEAST_TROUGH_SPAN || rise < self.least_rise() {
-            return None;
-        }
-        let middle = first.index + span / 2;
-        let inner = troughs.get(1..troughs.len() - 1)?;
-        let centre = inner.iter().min_by_key(|trough| trough.index.abs_diff(middle))?;
-        let pace = |a: &Trough, b: &Trough| (b.height - a.height) / (b.index - a.index) as f64;
-        let (early, late) = (pace(first, centre), pace(centre, last));
-        let steps = troughs.windows(2).map(|pair| pair[1].height - pair[0].height);
-        let step = steps.fold(0.0, f64::max) / rise;
-        let line = |trough: &Trough| first.height + rise * (trough.index - first.index) as f64 / span as f64;
-        let off = troughs.iter().map(|trough| (trough.height - line(trough)).abs()).fold(0.0, f64::max) / rise;
-        let even_step = 1.0 / (troughs.len() - 1) as f64;
-
-        let mut trial = self.trial(rise / span as f64, first.index, last.index + 1);
-        trial.from = first.height;
-        trial.to = last.height;
-        let seconds = span as f64 * self.scale.part_seconds();
-        trial.gates = vec![
-            self.slope_gate(trial.slope),
-            Gate::at_least(GateKind::Size, rise, self.least_rise()),
-            Gate::at_most(GateKind::Spread, off, TROUGH_OFF),
-            Gate::at_most(GateKind::Step, step, (TROUGH_STEP * even_step).max(TROUGH_STEP_LEAST)),
-            Gate::at_least(GateKind::Levelling, late / early, LEVELLING),
-            // Teeth are what troughs look under; only what comes back on coarser scales is left to fear.
-            self.give_back_gate(rise, self.number + 2, trial.left),
-            self.patience_gate(seconds, rise, trial.left),
-            self.trough_cycle_gate(first.index, rise, trial.left),
-        ];
         Some(trial)
     }
 
@@ -278,8 +257,7 @@ impl<'a> Run<'a> {
 
     fn trial(&self, slope_per_part: f64, start: usize, end: usize) -> Trial {
         let slope = slope_per_part / self.scale.part_seconds();
-        #[expect(clippy::cast_possible_truncation, reason = "parts last from milliseconds to days")]
-        let part_ms = (self.scale.part_seconds() * 1000.0) as i64;
+        let part_ms = self.part_ms();
         let origin = self.subject.floors.origin_ms();
         let start_of = |index| self.scale.middle_ms(index) - part_ms / 2;
         Trial {
@@ -294,6 +272,12 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn part_ms(&self) -> i64 {
+        #[expect(clippy::cast_possible_truncation, reason = "parts last from milliseconds to days")]
+        let part_ms = (self.scale.part_seconds() * 1000.0) as i64;
+        part_ms
+    }
+
     fn slope_gate(&self, slope: f64) -> Gate {
         let mut gate = Gate::at_least(GateKind::Slope, slope, self.subject.least_slope);
         gate.value *= 3600.0;
@@ -306,14 +290,6 @@ impl<'a> Run<'a> {
         Gate::at_least(GateKind::GiveBack, climb, factor * self.subject.floors.give_back_from(scale))
     }
 }
-
-/// No trough of a row is further off the line from its first to its last, as a share of the rise.
-const TROUGH_OFF: f64 = 0.25;
-/// The largest step from one trough to the next, as a multiple of an even one; two features that are switched on make
-/// two steps among many troughs.
-const TROUGH_STEP: f64 = 1.3;
-/// The same as a share of the rise, which steps among many troughs may always have.
-const TROUGH_STEP_LEAST: f64 = 0.4;
 
 /// From the lower of the first two floors to the lower of the last two.
 fn climb_between_ends(floors: &[f64]) -> f64 {

@@ -41,7 +41,7 @@ pub(crate) struct Context<'a> {
 }
 
 /// A suspicion is confirmed after this share of the time left to the limit.
-const HOLD_OF_TIME_LEFT: f64 = 0.02;
+const HOLD_OF_TIME_LEFT: f64 = 0.015;
 
 impl Watch {
     /// A watch that begins at `origin_ms`.

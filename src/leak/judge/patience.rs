@@ -8,27 +8,54 @@ use super::Run;
 use crate::leak::gate::{Gate, GateKind};
 
 impl Run<'_> {
-    /// The window must cover a share of the time left, but not more than half a day of plain growth.
-    pub(super) fn patience_gate(&self, seconds: f64, rise: f64, left: f64) -> Gate {
-        let wanted = self.options.patience * left;
-        let plain = rise > PLAIN_RISE * self.subject.base;
-        Gate::at_least(GateKind::Patience, seconds, if plain { wanted.min(self.hours(HALF_DAY)) } else { wanted })
+    /// The window must cover a share of the time left, but no more than it takes to outlast a daily cycle.
+    pub(super) fn patience_gate(&self, seconds: f64, rise: f64, outlasts: bool, left: f64) -> Gate {
+        let enough = match () {
+            () if outlasts => self.hours(LEAST_EVEN),
+            () if rise > PLAIN_RISE * self.subject.base => self.hours(HALF_DAY),
+            () => f64::INFINITY,
+        };
+        Gate::at_least(GateKind::Patience, seconds, (self.options.patience * left).min(enough))
+    }
+
+    /// True where growth under collections is more even, for as long, than the flank of a daily cycle is.
+    pub(super) fn outlasts_cycle(&self, seconds: f64, evenness: f64) -> bool {
+        let flank = flank_evenness(seconds / self.options.day.as_secs_f64());
+        let even = (self.subject.collected || self.collections >= COLLECTIONS_SEEN)
+            && seconds >= self.hours(LEAST_EVEN)
+            && evenness >= (flank + MORE_EVEN).min(MOST_EVEN);
+        even || self.lasts_half_a_day(seconds, evenness)
+    }
+
+    /// True where growth lasts longer than any flank of a daily cycle, about evenly.
+    pub(super) fn lasts_half_a_day(&self, seconds: f64, evenness: f64) -> bool {
+        seconds >= self.hours(HALF_DAY) && evenness >= EVEN_GAIN
     }
 
     /// A process that has not lived through a day may be on the first rise of its cycle. Growth is none when it is
     /// higher than such rises are, lasts evenly for longer than they do, or goes on while traffic falls.
-    pub(super) fn cycle_gate(&self, start: usize, seconds: f64, rise: f64, least_gain: f64, left: f64) -> Gate {
-        let traffic = self.traffic_change(start);
-        let outlasts = seconds >= self.hours(HALF_DAY) && least_gain >= EVEN_GAIN;
+    pub(super) fn cycle_gate(&self, start: usize, rise: f64, outlasts: bool, left: f64) -> Gate {
+        let unknown = CYCLE_BASE + CYCLE_PER_HOUR * left / self.hours(1.0);
+        let most = if self.subject.collected { CYCLE_MOST_COLLECTED } else { CYCLE_MOST };
+        self.cycle_gate_of(start, rise, outlasts, unknown.clamp(CYCLE_LEAST, most))
+    }
+
+    /// The same for a rise of which collections have shown that it is no garbage, `least` of the base at least.
+    pub(super) fn live_cycle_gate(&self, start: usize, rise: f64, outlasts: bool, left: f64, least: f64) -> Gate {
+        let unknown = LIVE_CYCLE_BASE + CYCLE_PER_HOUR * left / self.hours(1.0);
+        self.cycle_gate_of(start, rise, outlasts, unknown.clamp(least, CYCLE_MOST))
+    }
+
+    fn cycle_gate_of(&self, start: usize, rise: f64, outlasts: bool, unknown: f64) -> Gate {
         let known = self.subject.age >= self.hours(DAY_AND_MORE);
-        let needed = match traffic {
-            Some(change) if change > 1.0 + TRAFFIC_CHANGE => 1.0,
+        let needed = match self.traffic_change(start) {
+            // More traffic explains as much more memory, however near the limit.
+            Some(change) if change > 1.0 + TRAFFIC_CHANGE => (change - 1.0).clamp(1.0, MOST_EXPLAINED),
             Some(change) if change < 1.0 - TRAFFIC_CHANGE => 0.0,
             _ if outlasts => 0.0,
-            _ if known => CYCLE_KNOWN,
-            _ => (CYCLE_BASE + CYCLE_PER_HOUR * left / self.hours(1.0)).clamp(CYCLE_LEAST, CYCLE_MOST),
+            _ => self.dear(rise).min(if known { CYCLE_KNOWN } else { unknown }),
         };
-        Gate::at_least(GateKind::Cycle, rise / self.subject.base, needed.min(self.dear(rise)))
+        Gate::at_least(GateKind::Cycle, rise / self.subject.base, needed)
     }
 
     /// The rise that nobody can afford to wait for, as a share of the base: this much of the way to the limit.
@@ -36,21 +63,11 @@ impl Run<'_> {
         DEAR * (self.subject.room + rise) / self.subject.base
     }
 
-    pub(super) fn trough_cycle_gate(&self, start: usize, rise: f64, left: f64) -> Gate {
-        let busier = self.traffic_change(start).is_some_and(|change| change > 1.0 + TRAFFIC_CHANGE);
-        let needed = match () {
-            () if busier => 1.0,
-            () if self.subject.age >= self.hours(DAY_AND_MORE) => CYCLE_KNOWN,
-            () if left < self.hours(NEAR) => CYCLE_OF_TROUGHS_NEAR,
-            () => CYCLE_LEAST,
-        };
-        Gate::at_least(GateKind::Cycle, rise / self.subject.base, needed.min(self.dear(rise)))
-    }
-
     /// Until collections have been seen, all growth may be garbage; a heap rarely doubles without one.
     pub(super) fn tooth_gate(&self, rise: f64, left: f64) -> Gate {
         let old = self.subject.age >= self.options.longest_tooth.as_secs_f64();
-        let seen = self.collections >= 2 || self.subject.floors.give_back_from(self.number) >= SEEN_TOOTH * rise;
+        let gave_back = self.subject.floors.give_back_from(self.number) >= SEEN_TOOTH * rise;
+        let seen = self.collections >= COLLECTIONS_SEEN || gave_back;
         let needed = (TOOTH_BASE + TOOTH_PER_HOUR * left / self.hours(1.0)).clamp(TOOTH_LEAST, TOOTH_MOST);
         let needed = if old || seen || self.subject.collected { 0.0 } else { needed };
         Gate::at_least(GateKind::Tooth, rise / self.subject.base, needed)
@@ -68,29 +85,48 @@ impl Run<'_> {
     }
 }
 
-/// Least gain of a quarter that lets a rise of more than half a day pass as no daily cycle: the flanks of a sine are
-/// at most 0.35 of its middle.
+/// Least gain of a quarter of the steepest flank of a sine that lasts this share of its period, as a share of an even
+/// gain: from the sines at the bounds of the quarters. 0.89 for a quarter of the period, 0.52 for half of it.
+fn flank_evenness(share_of_period: f64) -> f64 {
+    let half = std::f64::consts::PI * share_of_period.clamp(0.0, 0.5);
+    let (outer, inner) = (half.sin() - (half / 2.0).sin(), (half / 2.0).sin());
+    3.0 * outer / (outer + 2.0 * inner)
+}
+
+/// Growth has to be more even than the flank of a sine by this much, which no noise of floors makes up for.
+const MORE_EVEN: f64 = 0.08;
+/// So even is growth at most that is measured by floors.
+const MOST_EVEN: f64 = 0.95;
+/// Hours from which evenness says anything: a launch ramps up in a straight line for up to six.
+const LEAST_EVEN: f64 = 6.0;
+/// Collections seen in the last four hours that show that floors hold no garbage.
+const COLLECTIONS_SEEN: usize = 2;
+/// Least gain of a quarter of growth that lasts for more than half a day.
 const EVEN_GAIN: f64 = 0.66;
 /// Traffic that has changed by this share over the window explains growth, or rules it out as an explanation.
 const TRAFFIC_CHANGE: f64 = 0.15;
+/// The most growth, as a share of the base, that traffic may explain.
+const MOST_EXPLAINED: f64 = 3.0;
 /// Share of the way to the limit by when a person wants to know, sure or not.
-const DEAR: f64 = 0.28;
-/// Hours of even growth after which it is no daily cycle, whose rise lasts about twelve.
+const DEAR: f64 = 0.3;
+/// Hours of growth after which it is no daily cycle, whose rise lasts about twelve.
 const HALF_DAY: f64 = 13.0;
 /// Hours after which a daily cycle has shown itself.
 const DAY_AND_MORE: f64 = 26.0;
 /// Growth by this share of the base is plain enough not to wait longer than half a day.
-const PLAIN_RISE: f64 = 0.2;
-/// What a daily cycle adds to the base of a process: half of it at least, more the more time there is to wait and see.
+const PLAIN_RISE: f64 = 0.15;
+/// What a daily cycle, or a cache that fills, adds to the base of a process: half of it at least, more the more time
+/// there is to wait and see.
 const CYCLE_LEAST: f64 = 0.5;
-const CYCLE_MOST: f64 = 0.7;
+const CYCLE_MOST: f64 = 0.8;
+/// Levels after a collection hold no garbage that would add to it.
+const CYCLE_MOST_COLLECTED: f64 = 0.7;
 const CYCLE_BASE: f64 = 0.3;
 const CYCLE_PER_HOUR: f64 = 0.03;
-/// A process that has lived through a day has shown its cycle; what is left is a busier day, of this share of the base.
-const CYCLE_KNOWN: f64 = 0.25;
-/// Troughs that rise towards a limit less than this many hours away need less.
-const NEAR: f64 = 10.0;
-const CYCLE_OF_TROUGHS_NEAR: f64 = 0.35;
+const LIVE_CYCLE_BASE: f64 = 0.05;
+/// A process that has lived through a day has shown its cycle; what is left is a busier day, a launch, another batch: of
+/// the healthy ones on the scorecard few add more than this share of the base.
+const CYCLE_KNOWN: f64 = 0.4;
 /// How far a heap grows before its first major collection, as a share of the base, by the hours left to the limit.
 const TOOTH_BASE: f64 = 0.25;
 const TOOTH_PER_HOUR: f64 = 0.055;

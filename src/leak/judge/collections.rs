@@ -1,0 +1,144 @@
+//! Judging by collections: what lies under a tooth was really alive, however long the teeth.
+//!
+//! Two kinds of evidence: *troughs*, three or more collections in a row that each left more than the one before; and,
+//! in a young process, growth *resumed* after its first collection as it went on before it.
+
+use super::{FALL_OF_LEAST_RISE, FALL_SHARE, LARGEST_STEP, LEVELLING, NOISE_FACTOR, Run, Trial, YOUNG};
+use crate::growth::shape::largest_step;
+use crate::growth::theil_sen;
+use crate::growth::troughs::{Trough, troughs};
+use crate::leak::gate::{Gate, GateKind};
+
+/// The shortest window of troughs, in parts of a scale: three teeth within less are young garbage.
+const LEAST_TROUGH_SPAN: usize = 6;
+/// Most troughs that are looked at together.
+const MOST_TROUGHS: usize = 16;
+/// Of the collections seen over a row of troughs this share leaves more than all before: under a leak nearly all do,
+/// over a daily cycle only those of its rising flank.
+const TROUGHS_LASTING: f64 = 0.5;
+/// Floors on each side of a collection that are enough to compare the slopes.
+const RESUMED_PARTS: usize = 5;
+/// Parts after warm-up from which growth before the first collection is counted.
+const RESUMED_AFTER_WARM_UP: usize = 1;
+/// No trough of a row is further off the line from its first to its last, as a share of the rise.
+const TROUGH_OFF: f64 = 0.25;
+/// The largest step from one trough to the next, as a multiple of an even one; two features that are switched on make
+/// two steps among many troughs.
+const TROUGH_STEP: f64 = 1.3;
+/// The same as a share of the rise, which steps among many troughs may always have.
+const TROUGH_STEP_LEAST: f64 = 0.4;
+/// Least rise of a live set by troughs and after a first collection, as a share of the base: less than of floors that
+/// may hold garbage, because collections vouch for it.
+const CYCLE_OF_TROUGHS: f64 = 0.45;
+const CYCLE_OF_RESUMED: f64 = 0.35;
+
+impl Run<'_> {
+    /// Judges by collections, where any were seen on this scale.
+    pub(super) fn collection_windows(&self) -> Vec<Trial> {
+        let depth = |height: f64| (self.subject.least_rise * FALL_OF_LEAST_RISE).max(FALL_SHARE * height);
+        let all = troughs(&self.floors, self.is_from_start(), depth);
+        let lasting: Vec<Trough> = all.iter().copied().filter(|trough| trough.lasts).collect();
+        let rows = (3..=lasting.len().min(MOST_TROUGHS))
+            .filter_map(|count| self.trough_window(lasting.get(lasting.len() - count..)?, &all));
+        rows.chain(self.resumed_window(&lasting)).collect()
+    }
+
+    fn is_from_start(&self) -> bool {
+        self.scale.dropped() == 0
+    }
+
+    /// Three or more troughs in a row, each higher than the one before.
+    fn trough_window(&self, troughs: &[Trough], all: &[Trough]) -> Option<Trial> {
+        let (first, last) = (troughs.first()?, troughs.last()?);
+        let span = last.index - first.index;
+        let rise = last.height - first.height;
+        if span < LEAST_TROUGH_SPAN || rise < self.least_rise() {
+            return None;
+        }
+        let middle = first.index + span / 2;
+        let inner = troughs.get(1..troughs.len() - 1)?;
+        let centre = inner.iter().min_by_key(|trough| trough.index.abs_diff(middle))?;
+        let pace = |a: &Trough, b: &Trough| (b.height - a.height) / (b.index - a.index) as f64;
+        let (early, late) = (pace(first, centre), pace(centre, last));
+        let steps = troughs.windows(2).map(|pair| pair[1].height - pair[0].height);
+        let step = steps.fold(0.0, f64::max) / rise;
+        let line = |trough: &Trough| first.height + rise * (trough.index - first.index) as f64 / span as f64;
+        let off = troughs.iter().map(|trough| (trough.height - line(trough)).abs()).fold(0.0, f64::max) / rise;
+        let even_step = 1.0 / (troughs.len() - 1) as f64;
+        let seen = all.iter().filter(|trough| (first.index..=last.index).contains(&trough.index)).count();
+        let lasting = troughs.len() as f64 / seen as f64;
+
+        let mut trial = self.trial(rise / span as f64, first.index, last.index + 1);
+        trial.from = first.height;
+        trial.to = last.height;
+        let seconds = span as f64 * self.scale.part_seconds();
+        let outlasts = self.lasts_half_a_day(seconds, 1.0 - 2.0 * off);
+        trial.gates = vec![
+            self.slope_gate(trial.slope),
+            Gate::at_least(GateKind::Size, rise, self.least_rise()),
+            Gate::at_most(GateKind::Spread, off, TROUGH_OFF),
+            Gate::at_least(GateKind::Lasting, lasting, TROUGHS_LASTING),
+            Gate::at_most(GateKind::Step, step, (TROUGH_STEP * even_step).max(TROUGH_STEP_LEAST)),
+            Gate::at_least(GateKind::Levelling, late / early, LEVELLING),
+            // Teeth are what troughs look under; only what comes back on coarser scales is left to fear.
+            self.give_back_gate(rise, self.number + 2, trial.left),
+            self.patience_gate(seconds, rise, outlasts, trial.left),
+            self.live_cycle_gate(first.index, rise, outlasts, trial.left, CYCLE_OF_TROUGHS),
+        ];
+        Some(trial)
+    }
+
+    /// Growth that goes on after a collection as it did before it. The first collection tells garbage from live set: what
+    /// it left grew by `kept`; the rest of the slope before it was garbage, which the slope after it holds as well.
+    fn resumed_window(&self, lasting: &[Trough]) -> Option<Trial> {
+        let young = self.subject.age <= self.hours(YOUNG) && self.is_from_start();
+        let collected = |trough: &&Trough| trough.index > self.warming + RESUMED_AFTER_WARM_UP;
+        let last = lasting.last().filter(collected).filter(|_| young)?;
+        let before = lasting.iter().rev().nth(1).filter(collected);
+        // Without an earlier collection the live set counts from the end of warm-up, garbage from the start.
+        let start = before.map_or(self.warming + RESUMED_AFTER_WARM_UP, |before| before.index);
+        let garbage_parts = if before.is_some() { 0.0 } else { start as f64 };
+        let first = *self.floors.get(start).filter(|floor| floor.is_finite())?;
+        let (earlier, later) = (rising(self.floors.get(start..last.index)?), self.floors.get(last.index..)?);
+        if earlier.len() < RESUMED_PARTS || later.len() < RESUMED_PARTS {
+            return None;
+        }
+        let kept = last.height - first;
+        let (earlier, later_fit) = (theil_sen(earlier)?, theil_sen(later)?);
+        let live_before = (kept + earlier.slope * garbage_parts) / ((last.index - start) as f64 + garbage_parts);
+        let live_after = later_fit.slope - (earlier.slope - live_before).max(0.0);
+        let slope = live_before.min(live_after);
+        let rise = kept + slope * (later.len() - 1) as f64;
+        if kept <= 0.0 || slope <= 0.0 || rise < self.least_rise() {
+            return None;
+        }
+
+        let step = largest_step(self.floors.get(start..)?) / rise;
+        let noise = NOISE_FACTOR * earlier.noise.max(later_fit.noise);
+        let seconds = (self.floors.len() - start) as f64 * self.scale.part_seconds();
+        let mut trial = self.trial(slope, start, self.floors.len());
+        trial.from = first;
+        trial.to = first + rise;
+        trial.gates = vec![
+            self.slope_gate(trial.slope),
+            Gate::at_least(GateKind::Size, rise, self.least_rise()),
+            Gate::at_least(GateKind::Noise, rise, noise),
+            Gate::at_most(GateKind::Step, step, LARGEST_STEP),
+            Gate::at_least(GateKind::Levelling, live_after / live_before, LEVELLING),
+            self.give_back_gate(rise, self.number + 2, trial.left),
+            self.patience_gate(seconds, rise, false, trial.left),
+            self.live_cycle_gate(start, rise, false, trial.left, CYCLE_OF_RESUMED),
+        ];
+        Some(trial)
+    }
+}
+
+/// The floors up to their highest: a tooth before its collection.
+fn rising(tooth: &[f64]) -> &[f64] {
+    let finite = tooth.iter().enumerate().filter(|(_, floor)| floor.is_finite());
+    let peak = finite.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(index, _)| index + 1);
+    tooth.get(..peak).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
