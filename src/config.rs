@@ -17,9 +17,11 @@ mod channel;
 mod connection;
 mod detection;
 mod directory;
+pub(crate) mod documented;
 mod found;
 mod house;
 mod layers;
+mod places;
 mod problem;
 #[cfg(test)]
 mod reference;

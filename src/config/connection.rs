@@ -79,7 +79,7 @@ fn headers(table: &mut Table<'_>, vault: &Vault<'_>) -> Vec<(String, SecretStrin
         match header(&name, &found, vault) {
             Ok(value) => headers.push((name, value)),
             // Values of headers are often secrets, so none is shown.
-            Err(wrong) => table.report.add(found.hidden_problem(wrong)),
+            Err(wrong) => table.blame_hidden(&found, wrong),
         }
     }
     headers
@@ -98,7 +98,8 @@ fn header(name: &str, found: &Found<'_>, vault: &Vault<'_>) -> Result<SecretStri
     let text = match (found.value.as_str(), found.value.find_ref("file")) {
         (Some(text), _) => text.to_owned(),
         (None, Some(file)) => {
-            let file = Found { key: found.key.clone(), value: file, origin: found.origin.clone() };
+            let file =
+                Found { value: file, key: found.key.clone(), place: found.place.clone(), origin: found.origin.clone() };
             vault.file(&file)?
         }
         (None, None) => return Err(wrong("must be text in quotes, or the file that holds it")),

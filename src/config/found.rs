@@ -11,6 +11,8 @@ use super::values::{kind_of, show};
 /// A value that was found, with its key.
 pub(super) struct Found<'a> {
     pub(super) key: String,
+    /// The same with numbers for names: where it stands in the file.
+    pub(super) place: String,
     pub(super) value: &'a Value,
     pub(super) origin: Option<Origin>,
 }
@@ -33,20 +35,14 @@ impl Wrong {
 }
 
 impl Found<'_> {
-    /// The problem that this value has.
-    pub(super) fn problem(&self, wrong: Wrong) -> Problem {
-        Problem { value: Some(show(self.value)), ..self.hidden_problem(wrong) }
+    /// The problem that this value from `source` has.
+    pub(super) fn problem(&self, wrong: Wrong, source: Option<String>) -> Problem {
+        Problem { value: Some(show(self.value)), ..self.hidden_problem(wrong, source) }
     }
 
     /// The problem that this value has, for values that may be secrets.
-    pub(super) fn hidden_problem(&self, wrong: Wrong) -> Problem {
-        Problem {
-            key: self.key.clone(),
-            value: None,
-            source: self.origin.as_ref().map(|origin| origin.name().to_owned()),
-            problem: wrong.problem,
-            example: wrong.example,
-        }
+    pub(super) fn hidden_problem(&self, wrong: Wrong, source: Option<String>) -> Problem {
+        Problem { key: self.key.clone(), value: None, source, problem: wrong.problem, example: wrong.example }
     }
 
     /// In the file, a relative path counts from the directory of the file; in a variable, from where we were started.

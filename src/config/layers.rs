@@ -2,6 +2,7 @@
 //!
 //! Defaults are no layer here: they are the `Default` of the options that the checked configuration is made of.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
@@ -11,6 +12,7 @@ use figment::util::nest;
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
+use super::places::Places;
 use super::problem::Problem;
 
 /// What the names of our variables begin with.
@@ -28,7 +30,10 @@ pub(super) struct Layers {
     /// The whole tree.
     pub(super) root: Dict,
     /// The file's name, for what is missing in it.
-    pub(super) file: Option<String>,
+    file: Option<String>,
+    /// Its text, and where the keys stand in it: found only where there is something to be said of one.
+    text: String,
+    places: OnceCell<Places>,
     /// Variables that cannot be keys.
     pub(super) refused: Vec<Problem>,
 }
@@ -40,22 +45,16 @@ pub(super) enum Origin {
     Variable(String),
 }
 
-impl Origin {
-    pub(super) fn name(&self) -> &str {
-        match self {
-            Self::File(name) | Self::Variable(name) => name,
-        }
-    }
-}
-
 impl Layers {
     /// Reads the file and lays the variables over it.
     pub(super) fn read(file: Option<&Path>, env: &[(String, String)]) -> Result<Self, Problem> {
         let mut merged = Figment::new();
         let mut reserved = Vec::new();
         let name = file.map(|path| path.display().to_string());
+        let mut text = String::new();
         if let (Some(path), Some(name)) = (file, &name) {
-            let dict = parse(&read(path).map_err(|error| unreadable(name, &error))?, name)?;
+            text = decode(read(path).map_err(|error| unreadable(name, &error))?, name)?;
+            let dict = parse(&text, name)?;
             note_named_variables(&dict, &mut reserved);
             merged = merged.merge(Layer { name: name.clone(), dict });
         }
@@ -76,7 +75,14 @@ impl Layers {
             }
         }
         let root = merged.find_value("").ok().and_then(Value::into_dict).unwrap_or_default();
-        Ok(Self { merged, root, file: name, refused })
+        Ok(Self { merged, root, file: name, text, places: OnceCell::new(), refused })
+    }
+
+    /// The file with the line of a key, where that is known.
+    pub(super) fn place_in_file(&self, place: &str) -> Option<String> {
+        let file = self.file.as_ref()?;
+        let places = self.places.get_or_init(|| Places::of(&self.text));
+        Some(places.line(place).map_or_else(|| file.clone(), |line| format!("{file}:{line}")))
     }
 
     /// Where the value with this tag came from.
@@ -137,12 +143,15 @@ fn unreadable(name: &str, error: &io::Error) -> Problem {
     Problem::of_source(name, format!("cannot be read: {error}"))
 }
 
-/// Parses TOML; a syntax error is reported as `file:line:column`, with the line up to the error.
-fn parse(bytes: &[u8], name: &str) -> Result<Dict, Problem> {
-    let text = str::from_utf8(bytes).map_err(|error| {
-        let place = Place::of(bytes, error.valid_up_to());
+fn decode(bytes: Vec<u8>, name: &str) -> Result<String, Problem> {
+    String::from_utf8(bytes).map_err(|error| {
+        let place = Place::of(error.as_bytes(), error.utf8_error().valid_up_to());
         Problem::of_source(format!("{name}:{}:{}", place.line, place.column), "is not UTF-8 text".to_owned())
-    })?;
+    })
+}
+
+/// Parses TOML; a syntax error is reported as `file:line:column`, with the line up to the error.
+fn parse(text: &str, name: &str) -> Result<Dict, Problem> {
     Toml::from_str(text).map_err(|error| {
         let place = Place::of(text.as_bytes(), error.span().map_or(0, |span| span.start));
         let message = error.message().trim().replace('\n', ", ");
@@ -186,7 +195,8 @@ mod tests {
     use super::*;
 
     fn syntax_error(text: &[u8]) -> String {
-        parse(text, "x.toml").expect_err("this is no TOML").to_string()
+        let parsed = decode(text.to_vec(), "x.toml").and_then(|text| parse(&text, "x.toml"));
+        parsed.expect_err("this is no TOML").to_string()
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use super::documented::{Line, REFERENCE, classify};
 use super::layers::Layers;
 use super::report::Report;
 use super::table::Table;
@@ -13,34 +14,6 @@ use super::{Config, Sources, load, read};
 use crate::alert::{ChannelKind, WebhookFormat};
 use crate::http::Credentials;
 use crate::units::ByteSize;
-
-const REFERENCE: &str = include_str!("../../config/heapwatch.toml");
-
-/// Everything that may stand in a line of the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line<'a> {
-    /// `[web]`, commented out or not.
-    Section(&'a str),
-    /// `#interval = "30s"`.
-    Default(&'a str),
-    /// `#group = "checkout" # example`, or a key that is not commented out.
-    Example(&'a str),
-    /// `#token_env = "API_TOKEN" # example, instead of token_file`.
-    Alternative(&'a str),
-    Prose,
-}
-
-fn classify(line: &str) -> Line<'_> {
-    let code = line.strip_prefix('#').unwrap_or(line);
-    let is_key = code.split_once(" = ").is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
-    match (code.starts_with('['), is_key) {
-        (true, _) => Line::Section(code),
-        (_, true) if code.contains("# example, instead of ") => Line::Alternative(code),
-        (_, true) if code.ends_with("# example") || code == line => Line::Example(code),
-        (_, true) => Line::Default(code),
-        _ => Line::Prose,
-    }
-}
 
 /// The file with the lines that `keep` wants, its secrets read from `secrets`.
 fn written(secrets: &Path, keep: impl Fn(Line<'_>) -> bool) -> String {

@@ -50,6 +50,14 @@ impl Report {
         self.layers.origin(tag)
     }
 
+    /// Where a value was set, for people: the file with the line, or the variable.
+    pub(super) fn source(&self, tag: Tag, place: &str) -> Option<String> {
+        match self.origin(tag)? {
+            Origin::File(_) => self.layers.place_in_file(place),
+            Origin::Variable(name) => Some(name),
+        }
+    }
+
     pub(super) fn add(&self, problem: Problem) {
         if self.seen.borrow_mut().insert((problem.key.clone(), problem.problem.clone())) {
             self.problems.borrow_mut().push(problem);

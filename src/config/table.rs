@@ -32,13 +32,15 @@ pub(super) struct Table<'a> {
 #[derive(Clone)]
 struct Level<'a> {
     path: String,
+    /// The same with numbers for names: where it stands in the file.
+    place: String,
     dict: &'a Dict,
 }
 
 impl<'a> Table<'a> {
     /// The whole configuration.
     pub(super) fn root(report: &'a Report) -> Self {
-        let level = Level { path: String::new(), dict: &report.layers().root };
+        let level = Level { path: String::new(), place: String::new(), dict: &report.layers().root };
         Self::new(report, String::new(), String::new(), vec![level])
     }
 
@@ -62,7 +64,7 @@ impl<'a> Table<'a> {
                     section: self.section.clone(),
                     path: own.path.clone(),
                     key: key.clone(),
-                    source: self.report.origin(value.tag()).map(|origin| origin.name().to_owned()),
+                    source: self.report.source(value.tag(), &join(&own.place, key)),
                     known: self.known.clone(),
                 });
             }
@@ -102,7 +104,7 @@ impl<'a> Table<'a> {
             let Some(value) = level.dict.get(key) else { continue };
             let found = self.found(level, key, value);
             match value {
-                Value::Dict(_, dict) => levels.push(Level { path: found.key, dict }),
+                Value::Dict(_, dict) => levels.push(Level { path: found.key, place: found.place, dict }),
                 _ => self.blame(&found, Wrong::new(format!("must be a table, and is {}", kind_of(value)))),
             }
         }
@@ -120,9 +122,10 @@ impl<'a> Table<'a> {
         let section = join(&self.section, key);
         let mut rows = Vec::new();
         for (index, value) in values.iter().enumerate() {
+            let place = format!("{}[{index}]", found.place);
             let Value::Dict(_, dict) = value else {
                 let key = format!("{}[{index}]", found.key);
-                let found = Found { key, value, origin: self.report.origin(value.tag()) };
+                let found = Found { key, place, value, origin: self.report.origin(value.tag()) };
                 self.blame(&found, Wrong::new(format!("must be a table, and is {}", kind_of(value))));
                 continue;
             };
@@ -131,7 +134,7 @@ impl<'a> Table<'a> {
                 Some(name) => format!("{}.{name}", found.key),
                 None => format!("{}[{index}]", found.key),
             };
-            let level = Level { path: path.clone(), dict };
+            let level = Level { path: path.clone(), place, dict };
             rows.push(Self::new(self.report, path, section.clone(), vec![level]));
         }
         rows
@@ -276,9 +279,9 @@ impl<'a> Table<'a> {
                 continue;
             };
             for (name, value) in dict {
-                let key = format!("{}.{name}", found.key);
+                let (key, place) = (join(&found.key, name), join(&found.place, name));
                 let origin = self.report.origin(value.tag());
-                entries.entry(name.clone()).or_insert(Found { key, value, origin });
+                entries.entry(name.clone()).or_insert(Found { key, place, value, origin });
             }
         }
         entries
@@ -302,14 +305,20 @@ impl<'a> Table<'a> {
     }
 
     fn found(&self, level: &Level<'a>, key: &str, value: &'a Value) -> Found<'a> {
-        Found { key: join(&level.path, key), value, origin: self.report.origin(value.tag()) }
+        let (path, place) = (join(&level.path, key), join(&level.place, key));
+        Found { key: path, place, value, origin: self.report.origin(value.tag()) }
     }
 
     // -- problems --
 
     /// Reports what is wrong with a value.
     pub(super) fn blame(&self, found: &Found<'_>, wrong: Wrong) {
-        self.report.add(found.problem(wrong));
+        self.report.add(found.problem(wrong, self.report.source(found.value.tag(), &found.place)));
+    }
+
+    /// Reports what is wrong with a value that may be a secret.
+    pub(super) fn blame_hidden(&self, found: &Found<'_>, wrong: Wrong) {
+        self.report.add(found.hidden_problem(wrong, self.report.source(found.value.tag(), &found.place)));
     }
 
     /// Reports what is wrong with the value of `key` as it is in force: found, or `default`. Quiet where `key` or one
@@ -331,6 +340,11 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Where this section stands in the file; nowhere, where only others stand in for it.
+    fn own_place(&self) -> &str {
+        self.levels.first().filter(|level| level.path == self.path).map_or("", |level| &level.place)
+    }
+
     /// True where the value of `key` that is in force has been found wrong.
     pub(super) fn is_wrong(&self, key: &str) -> bool {
         let level = self.levels.iter().find(|level| level.dict.contains_key(key));
@@ -348,7 +362,7 @@ impl<'a> Table<'a> {
         self.report.add(Problem {
             key: join(&self.path, key),
             value: None,
-            source: self.report.layers().file.clone(),
+            source: self.report.layers().place_in_file(self.own_place()),
             problem: problem.to_owned(),
             example: Some(example.to_owned()),
         });

@@ -141,7 +141,7 @@ fn tokens(table: &mut Table<'_>) -> Vec<Token> {
                 let parsed = found.value.as_str().unwrap_or_default().parse::<TokenHash>();
                 // Hidden: somebody may have put the token itself there.
                 let wrong = |invalid: InvalidHash| Wrong::with_example(invalid.to_string(), example);
-                parsed.map_err(|invalid| row.report.add(found.hidden_problem(wrong(invalid)))).ok()
+                parsed.map_err(|invalid| row.blame_hidden(&found, wrong(invalid))).ok()
             }
         };
         let scope = row.choice("scope", Scope::Read, &SCOPES);

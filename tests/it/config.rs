@@ -37,33 +37,36 @@ fn a_configuration_that_is_fine_is_summed_up() {
 fn a_wrong_value_is_told_with_what_is_allowed() {
     check_target(
         "interval = \"0s\"",
-        r#"targets.api.interval = "0s" in DIR/x.toml: must be at least 100ms (for example "30s")"#,
+        r#"targets.api.interval = "0s" in DIR/x.toml:4: must be at least 100ms (for example "30s")"#,
     );
     check_target(
         "interval = \"30\"",
-        r#"targets.api.interval = "30" in DIR/x.toml: needs a unit: ms, s, m, h or d (for example "30s")"#,
+        r#"targets.api.interval = "30" in DIR/x.toml:4: needs a unit: ms, s, m, h or d (for example "30s")"#,
     );
     check_target(
         "interval = 30",
-        r#"targets.api.interval = 30 in DIR/x.toml: must be a duration in quotes, with a unit, and is a number (for example "30s")"#,
+        r#"targets.api.interval = 30 in DIR/x.toml:4: must be a duration in quotes, with a unit, and is a number (for example "30s")"#,
     );
     check_target(
         "memory_limit = \"512\"",
-        r#"targets.api.memory_limit = "512" in DIR/x.toml: needs a unit: B, KiB, MiB, GiB or TiB, or KB, MB, GB or TB (for example "512 MiB")"#,
+        r#"targets.api.memory_limit = "512" in DIR/x.toml:4: needs a unit: B, KiB, MiB, GiB or TiB, or KB, MB, GB or TB (for example "512 MiB")"#,
     );
-    check_target("down_after = -1", "targets.api.down_after = -1 in DIR/x.toml: must be at least 1 (for example 3)");
+    check_target("down_after = -1", "targets.api.down_after = -1 in DIR/x.toml:4: must be at least 1 (for example 3)");
     check_target(
         "down_after = 99999999999",
-        "targets.api.down_after = 99999999999 in DIR/x.toml: must be at most 1000 (for example 3)",
+        "targets.api.down_after = 99999999999 in DIR/x.toml:4: must be at most 1000 (for example 3)",
     );
     check_target(
         "labels = { \"a-b\" = \"c\" }",
-        r#"targets.api.labels.a-b = "c" in DIR/x.toml: is no name for a label: 1 to 64 of letters, digits and `_`, starting with a letter (for example { team = "payments" })"#,
+        r#"targets.api.labels.a-b = "c" in DIR/x.toml:4: is no name for a label: 1 to 64 of letters, digits and `_`, starting with a letter (for example { team = "payments" })"#,
     );
-    check_target("snapshot = true", "targets.api.snapshot = true in DIR/x.toml: must be a table, and is true or false");
+    check_target(
+        "snapshot = true",
+        "targets.api.snapshot = true in DIR/x.toml:4: must be a table, and is true or false",
+    );
     check_target(
         "snapshot = { headroom_factor = nan }",
-        "targets.api.snapshot.headroom_factor = NaN in DIR/x.toml: must be a finite number (for example 10)",
+        "targets.api.snapshot.headroom_factor = NaN in DIR/x.toml:4: must be a finite number (for example 10)",
     );
 }
 
@@ -71,27 +74,27 @@ fn a_wrong_value_is_told_with_what_is_allowed() {
 fn an_unknown_key_names_the_nearest_known_one() {
     check_target(
         "intervall = \"5s\"",
-        "targets.api.intervall in DIR/x.toml: is no key of heapwatch; did you mean `interval`?",
+        "targets.api.intervall in DIR/x.toml:4: is no key of heapwatch; did you mean `interval`?",
     );
     check_target(
         "memory-limit = \"1GiB\"",
-        "targets.api.memory-limit in DIR/x.toml: is no key of heapwatch; did you mean `memory_limit`?",
+        "targets.api.memory-limit in DIR/x.toml:4: is no key of heapwatch; did you mean `memory_limit`?",
     );
     check_target(
         "gap = \"5m\"",
-        "targets.api.gap in DIR/x.toml: is no key of heapwatch; it belongs elsewhere: `snapshot.gap`",
+        "targets.api.gap in DIR/x.toml:4: is no key of heapwatch; it belongs elsewhere: `snapshot.gap`",
     );
     check_target(
         "[web]\nstop_timeout = \"5s\"",
-        "web.stop_timeout in DIR/x.toml: is no key of heapwatch; write `stop_timeout` before the first [section]",
+        "web.stop_timeout in DIR/x.toml:5: is no key of heapwatch; write `stop_timeout` before the first [section]",
     );
     check_target(
         "[defaults]\nurl = \"http://h\"",
-        "defaults.url in DIR/x.toml: is no key of heapwatch; it belongs elsewhere: `targets.url`",
+        "defaults.url in DIR/x.toml:5: is no key of heapwatch; it belongs elsewhere: `targets.url`",
     );
     check_target(
         "token = \"hunter2\"",
-        "targets.api.token in DIR/x.toml: is no key of heapwatch; secrets do not stand in the configuration: write the path of a file as `token_file`",
+        "targets.api.token in DIR/x.toml:4: is no key of heapwatch; secrets do not stand in the configuration: write the path of a file as `token_file`",
     );
 }
 
@@ -99,23 +102,23 @@ fn an_unknown_key_names_the_nearest_known_one() {
 fn contradictory_times_are_told_with_both_sides() {
     check_target(
         "timeout = \"1m\"",
-        r#"targets.api.timeout = "1m" in DIR/x.toml: must be at most the interval, 30s (for example "10s")"#,
+        r#"targets.api.timeout = "1m" in DIR/x.toml:4: must be at most the interval, 30s (for example "10s")"#,
     );
     check_target(
         "snapshot = { gap = \"12h\", cooldown = \"6h\" }",
-        r#"targets.api.snapshot.gap = "12h" in DIR/x.toml: must be at most `cooldown`, 6h: a pair has to be complete before the next one may begin (for example "30m")"#,
+        r#"targets.api.snapshot.gap = "12h" in DIR/x.toml:4: must be at most `cooldown`, 6h: a pair has to be complete before the next one may begin (for example "30m")"#,
     );
     check_target(
         "snapshot = { first_byte_timeout = \"2h\" }",
-        r#"targets.api.snapshot.first_byte_timeout = "2h" in DIR/x.toml: must be at most `total_timeout`, 1h (for example "10m")"#,
+        r#"targets.api.snapshot.first_byte_timeout = "2h" in DIR/x.toml:4: must be at most `total_timeout`, 1h (for example "10m")"#,
     );
     check_target(
         "detection = { block = \"1m\" }",
-        r#"targets.api.detection.block = "1m" in DIR/x.toml: must be at least 4 intervals, or its low is no floor (for example "5m")"#,
+        r#"targets.api.detection.block = "1m" in DIR/x.toml:4: must be at least 4 intervals, or its low is no floor (for example "5m")"#,
     );
     check_target(
         "detection = { verify = \"10m\" }",
-        r#"targets.api.detection.verify = "10m" in DIR/x.toml: must be at least 8 blocks, the shortest window that is judged (for example "48h")"#,
+        r#"targets.api.detection.verify = "10m" in DIR/x.toml:4: must be at least 8 blocks, the shortest window that is judged (for example "48h")"#,
     );
 }
 
@@ -132,19 +135,19 @@ fn addresses_are_checked_and_their_secrets_are_not_shown() {
     let target = |url: &str| format!("[[targets]]\nname = \"api\"\nurl = \"{url}\"\n");
     check(
         &target("http://bob:hunter2@db:3000"),
-        r#"targets.api.url = "http://…@db:3000" in DIR/x.toml: has a user or password in it, which would show in logs: use `username` and `password_file` (for example "http://127.0.0.1:3000")"#,
+        r#"targets.api.url = "http://…@db:3000" in DIR/x.toml:3: has a user or password in it, which would show in logs: use `username` and `password_file` (for example "http://127.0.0.1:3000")"#,
     );
     check(
         &target("ftp://db"),
-        r#"targets.api.url = "ftp://db" in DIR/x.toml: must start with http:// or https:// (for example "http://127.0.0.1:3000")"#,
+        r#"targets.api.url = "ftp://db" in DIR/x.toml:3: must start with http:// or https:// (for example "http://127.0.0.1:3000")"#,
     );
     check(
         &target("http://db?key=hunter2"),
-        r#"targets.api.url = "http://db/…" in DIR/x.toml: has a query, which belongs into `health_path` (for example "http://127.0.0.1:3000")"#,
+        r#"targets.api.url = "http://db/…" in DIR/x.toml:3: has a query, which belongs into `health_path` (for example "http://127.0.0.1:3000")"#,
     );
     check(
         &target("checkout:3000"),
-        r#"targets.api.url = "checkout:3000" in DIR/x.toml: must start with http:// or https:// (for example "http://127.0.0.1:3000")"#,
+        r#"targets.api.url = "checkout:3000" in DIR/x.toml:3: must start with http:// or https:// (for example "http://127.0.0.1:3000")"#,
     );
 }
 
@@ -152,20 +155,20 @@ fn addresses_are_checked_and_their_secrets_are_not_shown() {
 fn targets_need_names_of_their_own() {
     check(
         &format!("{TARGET}{TARGET}"),
-        r#"targets.api.name = "api" in DIR/x.toml: names two targets; every name is unique (for example "checkout-api")"#,
+        r#"targets.api.name = "api" in DIR/x.toml:5: names two targets; every name is unique (for example "checkout-api")"#,
     );
     check("", "targets in DIR/x.toml: is missing (for example [[targets]] with a name and a url)");
     let problems = Case::new("[[targets]]\ninterval = \"5s\"\n").problems();
     assert_eq!(
         problems,
         [
-            r#"targets[0].name in DIR/x.toml: is missing (for example "checkout-api")"#,
-            r#"targets[0].url in DIR/x.toml: is missing (for example "http://127.0.0.1:3000")"#,
+            r#"targets[0].name in DIR/x.toml:1: is missing (for example "checkout-api")"#,
+            r#"targets[0].url in DIR/x.toml:1: is missing (for example "http://127.0.0.1:3000")"#,
         ]
     );
     check(
         "[targets]\nname = \"api\"\n",
-        "targets = { … } in DIR/x.toml: must be a list of tables, written as [[targets]]",
+        "targets = { … } in DIR/x.toml:1: must be a list of tables, written as [[targets]]",
     );
 }
 
@@ -174,7 +177,7 @@ fn secret_files_must_be_there_whole_and_private() {
     let problem = |case: &Case| case.problems().join("\n");
     let token = |name: &str| Case::new(format!("{TARGET}token_file = \"./{name}\"\n"));
     let prefix =
-        |name: &str| format!("targets.api.token_file = \"./{name}\" in DIR/x.toml: names DIR/./{name}, which ");
+        |name: &str| format!("targets.api.token_file = \"./{name}\" in DIR/x.toml:4: names DIR/./{name}, which ");
     let open = token("t").file("t", "hunter2", 0o644);
     assert_eq!(
         problem(&open),
@@ -196,7 +199,7 @@ fn credentials_are_not_mixed_from_the_target_and_the_defaults() {
     let case = Case::new(text).file("t", "hunter2", 0o600);
     assert_eq!(case.json()["targets"][0]["credentials"], "the password of bob");
     let case = Case::new(format!("[defaults]\nusername = \"bob\"\n{TARGET}{}", TARGET.replace("api", "b")));
-    let problem = r#"defaults.password_file in DIR/x.toml: is missing (for example "/etc/heapwatch/api.password")"#;
+    let problem = r#"defaults.password_file in DIR/x.toml:1: is missing (for example "/etc/heapwatch/api.password")"#;
     assert_eq!(case.problems(), [problem], "told once, not for each target");
 }
 
@@ -230,7 +233,7 @@ fn secrets_come_from_variables_too() {
     let case = Case::new(format!("{TARGET}token_env = \"HEAPWATCH_API_TOKEN\"\n"));
     assert_eq!(
         case.problems(),
-        [r#"targets.api.token_env = "HEAPWATCH_API_TOKEN" in DIR/x.toml: names a variable that is not set"#]
+        [r#"targets.api.token_env = "HEAPWATCH_API_TOKEN" in DIR/x.toml:4: names a variable that is not set"#]
     );
     let case = case.env("HEAPWATCH_API_TOKEN", "0123");
     assert_eq!(case.json()["targets"][0]["credentials"], "a token");
@@ -242,13 +245,13 @@ fn directories_are_checked_before_anything_is_written() {
     let problems = case.problems();
     assert_eq!(problems.len(), 2, "state and snapshots: {problems:?}");
     assert!(
-        problems[0].starts_with("state_directory = \"./x.toml/state\" in DIR/x.toml: cannot be used: "),
+        problems[0].starts_with("state_directory = \"./x.toml/state\" in DIR/x.toml:1: cannot be used: "),
         "{problems:?}"
     );
     let case = Case::new(format!("snapshot_directory = \"./x.toml\"\n{TARGET}"));
     assert_eq!(
         case.problems(),
-        [r#"snapshot_directory = "./x.toml" in DIR/x.toml: is not a directory (for example "/var/lib/heapwatch")"#]
+        [r#"snapshot_directory = "./x.toml" in DIR/x.toml:1: is not a directory (for example "/var/lib/heapwatch")"#]
     );
 }
 
@@ -257,16 +260,16 @@ fn channels_are_checked_by_their_type() {
     let channel = |lines: &str| format!("{TARGET}[[channels]]\n{lines}\n");
     check(
         &channel("type = \"webhok\""),
-        r#"channels[0].type = "webhok" in DIR/x.toml: must be one of webhook, log, pagerduty, slack, alertmanager, ping; did you mean "webhook"? (for example "webhook")"#,
+        r#"channels[0].type = "webhok" in DIR/x.toml:5: must be one of webhook, log, pagerduty, slack, alertmanager, ping; did you mean "webhook"? (for example "webhook")"#,
     );
-    check(&channel("url = \"http://h\""), r#"channels[0].type in DIR/x.toml: is missing (for example "webhook")"#);
+    check(&channel("url = \"http://h\""), r#"channels[0].type in DIR/x.toml:4: is missing (for example "webhook")"#);
     check(
         &channel("type = \"log\"\nname = \"ops\"\nurl = \"http://h\""),
-        "channels.ops.url in DIR/x.toml: is no key of heapwatch; known here are `ca_file`, `client_cert_file`, `headers`, `labels`, `min_severity`, `name`, `timeout`, `type`",
+        "channels.ops.url in DIR/x.toml:7: is no key of heapwatch; known here are `ca_file`, `client_cert_file`, `headers`, `labels`, `min_severity`, `name`, `timeout`, `type`",
     );
     check(
         &channel("type = \"pagerduty\""),
-        r#"channels[0].routing_key_file in DIR/x.toml: is missing (for example "/etc/heapwatch/pagerduty.key")"#,
+        r#"channels[0].routing_key_file in DIR/x.toml:4: is missing (for example "/etc/heapwatch/pagerduty.key")"#,
     );
     check(
         &channel("type = \"log\"\n[[channels]]\ntype = \"log\""),
