@@ -3,10 +3,11 @@
 use std::io::stdout;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub mod check;
 pub mod client;
+pub mod completions;
 pub mod demo;
 pub mod events;
 pub mod exit;
@@ -14,7 +15,9 @@ pub mod explain;
 pub mod gc;
 pub mod heap;
 pub mod history;
+pub mod init;
 pub mod logging;
+pub mod man;
 pub mod probe;
 pub mod replay;
 pub mod run;
@@ -24,6 +27,7 @@ pub mod sources;
 pub mod status;
 pub mod test_alert;
 pub mod token;
+pub mod top;
 
 mod output;
 
@@ -46,11 +50,13 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 64 wrong usage, 78 bad c
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::InitArgs),
     Run(run::RunArgs),
     Check(check::CheckArgs),
     Probe(probe::ProbeArgs),
     Replay(replay::ReplayArgs),
     Status(status::StatusArgs),
+    Top(top::TopArgs),
     Explain(status::ExplainArgs),
     Snapshot(status::SnapshotArgs),
     Rearm(status::RearmArgs),
@@ -87,6 +93,9 @@ enum Command {
         args: gc::GcArgs,
     },
     Demo(demo::DemoArgs),
+    Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    Man(man::ManArgs),
     /// The demo's own leaking service.
     #[command(hide = true)]
     DemoService,
@@ -102,11 +111,13 @@ pub fn run() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Init(args) => runtime()?.block_on(init::run(args)),
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Probe(args) => Ok(runtime()?.block_on(probe::run(args))?),
         Command::Replay(args) => replay_with_options(&args),
         Command::Status(args) => Ok(runtime()?.block_on(status::status(args))?),
+        Command::Top(args) => Ok(runtime()?.block_on(top::run(args))?),
         Command::Explain(args) => Ok(runtime()?.block_on(status::explain(args))?),
         Command::Snapshot(args) => Ok(runtime()?.block_on(status::snapshot(args))?),
         Command::Rearm(args) => Ok(runtime()?.block_on(status::rearm(args))?),
@@ -123,6 +134,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         }
         Command::Gc { config, args } => collect_garbage(&args, &config.load()?),
         Command::Demo(args) => demo::run(&args),
+        Command::Completions(args) => Ok(completions::run(&args, Cli::command(), &mut stdout().lock())?),
+        Command::Man(args) => Ok(man::run(&args, Cli::command())?),
         Command::DemoService => Ok(runtime()?.block_on(demo::service::main(|name| std::env::var(name).ok()))?),
     }
 }

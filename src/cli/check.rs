@@ -98,10 +98,23 @@ fn as_text(config: &Config) -> String {
     lines.extend(config.targets.iter().map(|target| format!("  {}", describe(target))));
     lines.push(format!("{}:", counted(config.channels.len(), "channel")));
     for channel in &config.channels {
-        lines.push(format!("  {}: {:?}, {} and above", channel.name, channel.kind, channel.min_severity.name()));
+        lines.push(format!(
+            "  {}: {}, {} and above",
+            channel.name,
+            receiver(&channel.kind),
+            channel.min_severity.name()
+        ));
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// `webhook to hooks.example.com`, `log`.
+fn receiver(kind: &ChannelKind) -> String {
+    match kind {
+        ChannelKind::Log => kind.name().to_owned(),
+        _ => format!("{} to {}", kind.name(), kind.shown()),
+    }
 }
 
 fn counted(count: usize, thing: &str) -> String {

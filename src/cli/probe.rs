@@ -10,10 +10,10 @@ use url::Url;
 
 use crate::http::{ClientError, ClientOptions, Credentials, ShownUrl};
 use crate::probe::health::Field;
-use crate::probe::{self, ProbeError, Prober};
+use crate::probe::{self, ProbeError, Prober, Reading};
 use crate::units::ByteSize;
 
-mod report;
+pub(super) mod report;
 
 use report::Report;
 
@@ -58,6 +58,25 @@ pub struct ProbeArgs {
     pub json: bool,
 }
 
+impl ProbeArgs {
+    /// An address, and nothing special about it but a token perhaps.
+    pub(super) fn plain(url: Url, token_file: Option<PathBuf>) -> Self {
+        Self {
+            url,
+            token_file,
+            user: None,
+            password_file: None,
+            headers: Vec::new(),
+            ca: None,
+            client_cert: None,
+            timeout: Duration::from_secs(10),
+            fields: Vec::new(),
+            gauges: Vec::new(),
+            json: false,
+        }
+    }
+}
+
 /// Why `heapwatch probe` failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeCliError {
@@ -88,10 +107,7 @@ pub enum ProbeCliError {
 /// Asks once and prints the reading.
 pub async fn run(args: ProbeArgs) -> Result<(), ProbeCliError> {
     let as_json = args.json;
-    let options = options(args)?;
-    let url = ShownUrl::of(&options.url);
-    let outcome = Prober::new(options)?.probe().await;
-    let reading = outcome.map_err(|source| ProbeCliError::Probe { url: url.clone(), source })?;
+    let (url, reading) = take_reading(options(args)?).await?;
     let report = Report::new(&url, &reading);
     let mut stdout = io::stdout().lock();
     if as_json {
@@ -103,7 +119,15 @@ pub async fn run(args: ProbeArgs) -> Result<(), ProbeCliError> {
     Ok(stdout.flush()?)
 }
 
-fn options(args: ProbeArgs) -> Result<probe::Options, ProbeCliError> {
+/// Asks once; the address comes back without what may be secret.
+pub(super) async fn take_reading(options: probe::Options) -> Result<(ShownUrl, Reading), ProbeCliError> {
+    let url = ShownUrl::of(&options.url);
+    let outcome = Prober::new(options)?.probe().await;
+    let reading = outcome.map_err(|source| ProbeCliError::Probe { url: url.clone(), source })?;
+    Ok((url, reading))
+}
+
+pub(super) fn options(args: ProbeArgs) -> Result<probe::Options, ProbeCliError> {
     let mut url = args.url;
     if url.path() == "/" {
         url.set_path(USUAL_PATH);
@@ -146,7 +170,7 @@ fn read(path: &Path) -> Result<String, ProbeCliError> {
 }
 
 /// A URL; `localhost:3000` is one, too.
-fn parse_url(text: &str) -> Result<Url, String> {
+pub(super) fn parse_url(text: &str) -> Result<Url, String> {
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url: Url = full.parse().map_err(|problem| format!("{problem} (for example http://localhost:3000)"))?;
     match url.scheme() {
@@ -194,19 +218,7 @@ mod tests {
             ("https://api.example.com/?key=1", "https://api.example.com/health/debug?key=1"),
             ("http://[::1]:3000/status", "http://[::1]:3000/status"),
         ] {
-            let args = ProbeArgs {
-                url: parse_url(text).expect("a URL"),
-                token_file: None,
-                user: None,
-                password_file: None,
-                headers: Vec::new(),
-                ca: None,
-                client_cert: None,
-                timeout: Duration::from_secs(1),
-                fields: Vec::new(),
-                gauges: Vec::new(),
-                json: false,
-            };
+            let args = ProbeArgs::plain(parse_url(text).expect("a URL"), None);
             assert_eq!(options(args).expect("options").url.as_str(), expected);
         }
         for text in ["ftp://host/", "http://", ""] {

@@ -9,7 +9,7 @@ use crate::config::{self, Config, Sources};
 const FILE_VARIABLE: &str = "HEAPWATCH_CONFIG";
 const FILE_HELP: &str = "The configuration file [default: $HEAPWATCH_CONFIG, else /etc/heapwatch/heapwatch.toml]";
 /// Where packages put the configuration.
-const DEFAULT_FILE: &str = "/etc/heapwatch/heapwatch.toml";
+pub(super) const DEFAULT_FILE: &str = "/etc/heapwatch/heapwatch.toml";
 /// Where systemd keeps the credentials of the running service, readable by root.
 const SERVICE_CREDENTIALS: &str = "/run/credentials/heapwatch.service";
 
@@ -24,8 +24,7 @@ pub struct ConfigArgs {
 impl ConfigArgs {
     /// The file, the environment and systemd's credentials, as this process sees them.
     pub fn sources(&self) -> Sources {
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let file = self.config.clone().or_else(|| variable(FILE_VARIABLE)).unwrap_or_else(|| DEFAULT_FILE.into());
+        let file = self.config.clone().or_else(named_file).unwrap_or_else(|| DEFAULT_FILE.into());
         let service_credentials = || Some(PathBuf::from(SERVICE_CREDENTIALS)).filter(|path| path.is_dir());
         Sources {
             file: Some(file),
@@ -38,6 +37,15 @@ impl ConfigArgs {
     pub fn load(&self) -> Result<Config, Failure> {
         config::load(&self.sources()).map_err(Failure::Config)
     }
+}
+
+/// The file that the environment names.
+pub(super) fn named_file() -> Option<PathBuf> {
+    variable(FILE_VARIABLE)
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Variables that are no text cannot be ours, and hold no secret that could be sent.

@@ -90,8 +90,8 @@ struct Channels {
 }
 
 #[derive(serde::Deserialize, serde::Serialize)]
-struct Targets {
-    targets: Vec<TargetStatus>,
+pub(super) struct Targets {
+    pub(super) targets: Vec<TargetStatus>,
 }
 
 /// Prints the status of every target.
@@ -163,7 +163,9 @@ pub async fn snapshot(args: SnapshotArgs) -> Result<(), StatusError> {
             Ok(())
         }
         SnapshotAnswer::Refused { refusals, advice } => {
-            print(&advice.iter().map(|line| format!("you can: {line}")).collect::<Vec<_>>().join("\n"))?;
+            for line in advice {
+                print(&format!("you can: {line}"))?;
+            }
             Err(StatusError::Gate { target, refusals })
         }
         SnapshotAnswer::Off { why } => Err(StatusError::Off(why)),
@@ -183,16 +185,20 @@ pub async fn rearm(args: RearmArgs) -> Result<(), StatusError> {
     Ok(())
 }
 
-fn table(targets: &[TargetStatus]) -> Table {
+/// What `status` and `top` show of every target.
+pub(super) const HEADER: [&str; 6] = ["TARGET", "VERDICT", "MEMORY", "GROWTH", "LIMIT IN", "EVIDENCE"];
+
+pub(super) fn table(targets: &[TargetStatus]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["TARGET", "VERDICT", "MEMORY", "GROWTH", "LIMIT IN", "EVIDENCE"]);
+    table.load_preset(presets::NOTHING).set_header(HEADER);
     for status in targets {
         table.add_row(row(status));
     }
     table
 }
 
-fn row(status: &TargetStatus) -> [String; 6] {
+/// One target below [`HEADER`].
+pub(super) fn row(status: &TargetStatus) -> [String; 6] {
     let watch = &status.watch;
     let verdict = watch.verdict.as_ref();
     let growth = verdict.and_then(|verdict| verdict.growth);

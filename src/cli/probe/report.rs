@@ -11,7 +11,7 @@ use crate::probe::health::{Field, Figure};
 
 /// What `heapwatch probe` prints.
 #[derive(Debug, Serialize)]
-pub(super) struct Report<'a> {
+pub(in crate::cli) struct Report<'a> {
     url: String,
     fields: Vec<FieldRow<'a>>,
     gauges: Vec<GaugeRow<'a>>,
@@ -63,7 +63,7 @@ struct MissingRow {
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(url: &ShownUrl, reading: &'a Reading) -> Self {
+    pub(in crate::cli) fn new(url: &ShownUrl, reading: &'a Reading) -> Self {
         let fields = reading.found.iter().map(|found| FieldRow {
             field: found.field.name(),
             value: value_of(found.figure),
