@@ -54,6 +54,6 @@ pub mod verify;
 pub use error::{FormatError, HeapError, Problem};
 pub use graph::Graph;
 pub use header::{Header, estimate};
-pub use load::{LoadOptions, load};
-pub use pair::compare_snapshots;
+pub use load::{LoadOptions, load, read_header};
+pub use pair::{compare_snapshots, compare_with};
 pub use snapshot::Snapshot;

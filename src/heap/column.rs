@@ -10,13 +10,20 @@ pub(crate) struct Column {
 /// Marks a row whose value stands in the side table.
 const WIDE: u32 = u32::MAX;
 
+/// Makes room for so many more, if they do not fit, by `step` at a time: doubling would take up to twice the memory.
+pub(crate) fn make_room<T>(rows: &mut Vec<T>, more: usize, step: usize) {
+    if rows.capacity() - rows.len() < more {
+        rows.reserve_exact(more.max(step));
+    }
+}
+
 impl Column {
     pub(crate) fn with_len(len: usize) -> Self {
         Self { low: vec![0; len], high: Vec::new() }
     }
 
-    pub(crate) fn reserve(&mut self, rows: usize) {
-        self.low.reserve_exact(rows);
+    pub(crate) fn make_room(&mut self, rows: usize, step: usize) {
+        make_room(&mut self.low, rows, step);
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -11,6 +11,8 @@ use super::report::ClassRow;
 pub(crate) struct Matching {
     /// By node of the second snapshot.
     before: Vec<u32>,
+    /// Nodes of the second snapshot that are not in the first: asked for everywhere, and a bit is likelier at hand.
+    new: Bits,
     /// Nodes of the first snapshot that are in the second.
     pub(crate) kept: Bits,
 }
@@ -20,14 +22,17 @@ const NEW: u32 = u32::MAX;
 impl Matching {
     pub(crate) fn new(before: &Before, after: &Graph) -> Self {
         let mut kept = Bits::new(before.classes.len());
-        let find = |node: Node| match before.columns.find(after.id(node)) {
-            Some(found) => {
+        let mut new = Bits::new(after.node_count());
+        let find = |node: Node| {
+            if let Some(found) = before.columns.find(after.id(node)) {
                 kept.set(found.index());
                 found.0
+            } else {
+                new.set(node.index());
+                NEW
             }
-            None => NEW,
         };
-        Self { before: after.nodes().map(find).collect(), kept }
+        Self { before: after.nodes().map(find).collect(), new, kept }
     }
 
     /// The node of the first snapshot that has the same id.
@@ -37,8 +42,9 @@ impl Matching {
         (before != NEW).then_some(Node(before))
     }
 
+    #[inline]
     pub(crate) fn is_new(&self, node: Node) -> bool {
-        self.before[node.index()] == NEW
+        self.new.has(node.index())
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::class::{ClassId, Classes, Classification, classify};
 use super::column::Column;
+use super::dominators::dominator_tree;
 use super::graph::{Graph, Node};
 use super::header::BYTES_PER_NODE_KEPT;
 use super::interface::Interfaces;
-use super::snapshot::Snapshot;
+use super::snapshot::prepare;
 use crate::units::ByteSize;
 
 /// The first snapshot of a pair without its edges and strings. Nodes keep their numbers.
@@ -33,12 +34,17 @@ pub(crate) struct Columns {
 }
 
 impl Digest {
-    /// Keeps what is needed and frees the rest.
-    pub(crate) fn of(snapshot: Snapshot, classes: &mut Classes) -> Self {
-        let classification = classify(&snapshot.graph, classes);
-        let Snapshot { graph, tree, .. } = snapshot;
+    /// Computes what is needed and frees the rest: all that only names things before the search for dominators, which
+    /// takes most, and distances not at all.
+    pub(crate) fn of(mut graph: Graph, classes: &mut Classes) -> Self {
+        let (ephemerons, essential) = prepare(&mut graph);
+        drop(ephemerons);
+        let classification = classify(&graph, classes);
+        let fingerprints = fingerprints(&graph);
+        graph.forget_names();
+        let tree = dominator_tree(&graph, &essential);
         let columns = Columns {
-            fingerprints: fingerprints(&graph),
+            fingerprints,
             index: IdIndex::new(&graph),
             sizes: graph.sizes,
             retained: tree.retained,

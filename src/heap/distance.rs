@@ -41,16 +41,18 @@ pub(crate) fn distances(graph: &Graph, ephemerons: &Ephemerons) -> Distances {
         rules: Rules::new(graph, ephemerons),
         distances: vec![NO_DISTANCE; graph.node_count()],
         before: graph.nodes().collect(),
+        reached: Bits::new(graph.node_count()),
         queue: Vec::with_capacity(graph.node_count()),
     };
     for edge in graph.edges(ROOT) {
         let target = graph.target(edge);
-        if is_user_root(graph, target) && search.distances[target.index()] == NO_DISTANCE {
+        if is_user_root(graph, target) && !search.reached.has(target.index()) {
             search.reach(target, ROOT, 1);
         }
     }
     let any_user_root = !search.queue.is_empty();
     search.spread();
+    search.reached.set(ROOT.index());
     search.distances[ROOT.index()] = if any_user_root { SYSTEM_DISTANCE } else { 0 };
     search.queue.push(ROOT);
     search.spread();
@@ -62,11 +64,14 @@ struct Search<'a> {
     rules: Rules<'a>,
     distances: Vec<u32>,
     before: Vec<Node>,
+    /// The same as a distance's being there, small enough to stay at hand.
+    reached: Bits,
     queue: Vec<Node>,
 }
 
 impl Search<'_> {
     fn reach(&mut self, node: Node, before: Node, distance: u32) {
+        self.reached.set(node.index());
         self.distances[node.index()] = distance;
         self.before[node.index()] = before;
         self.queue.push(node);
@@ -80,7 +85,7 @@ impl Search<'_> {
             let special = self.rules.special(node);
             for edge in self.graph.edges(node) {
                 let target = self.graph.target(edge);
-                if self.distances[target.index()] == NO_DISTANCE && self.rules.passes(special, edge) {
+                if !self.reached.has(target.index()) && self.rules.passes(special, edge) {
                     self.reach(target, node, distance);
                 }
             }

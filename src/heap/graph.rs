@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::column::Column;
+use super::column::{Column, make_room};
 use super::strings::Strings;
 
 /// The number of a node in the order of the file; the root is 0.
@@ -268,6 +268,14 @@ impl Graph {
         Some(self.locations[at].1)
     }
 
+    /// Frees what only names nodes and edges. They have no names, and edges no types, from here on.
+    pub(crate) fn forget_names(&mut self) {
+        self.names = Vec::new();
+        self.labels = Labels::default();
+        self.locations = Vec::new();
+        self.strings = Strings::default();
+    }
+
     /// The strings of the snapshot.
     pub fn strings(&self) -> &Strings {
         &self.strings
@@ -286,8 +294,8 @@ const NAME_BITS: u32 = 29;
 const WIDE_NAME: u32 = (1 << NAME_BITS) - 1;
 
 impl Labels {
-    pub(crate) fn reserve(&mut self, edges: usize) {
-        self.packed.reserve_exact(edges);
+    pub(crate) fn make_room(&mut self, edges: usize, step: usize) {
+        make_room(&mut self.packed, edges, step);
     }
 
     pub(crate) fn push(&mut self, kind: EdgeKind, name: u64) {

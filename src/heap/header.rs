@@ -168,6 +168,10 @@ pub const BYTES_PER_NODE_KEPT: u64 = 21;
 pub const BYTES_PER_NODE: u64 = 48;
 /// Peak memory of an analysis, in bytes an edge.
 pub const BYTES_PER_EDGE: u64 = 12;
+/// Of an analysis' bytes a node, those for the strings. What a heap has beyond comes on top.
+pub const STRING_BYTES_PER_NODE: u64 = 10;
+/// Memory of a graph that is read and not analysed yet, in bytes a node and an edge.
+const BYTES_LOADED: (u64, u64) = (17 + STRING_BYTES_PER_NODE, 8);
 
 /// Peak memory of analysing a snapshot with this header; known before a row is read.
 ///
@@ -176,8 +180,20 @@ pub const BYTES_PER_EDGE: u64 = 12;
 /// on top. Measured: 2,420 MB for a pair of which the second has 26.6 million nodes and 80.0 million edges, where this
 /// and what is kept of the first say 2,635 MB.
 pub fn estimate(header: &Header) -> ByteSize {
-    let nodes = header.node_count.saturating_mul(BYTES_PER_NODE);
-    ByteSize::new(nodes.saturating_add(header.edge_count.saturating_mul(BYTES_PER_EDGE)))
+    weigh(header, BYTES_PER_NODE, BYTES_PER_EDGE)
+}
+
+/// Peak memory of comparing two snapshots when the second is read while the first is analysed.
+pub fn estimate_side_by_side(before: &Header, after: &Header) -> ByteSize {
+    let (a_node, an_edge) = BYTES_LOADED;
+    let first = estimate(before).bytes().saturating_add(weigh(after, a_node, an_edge).bytes());
+    let second = weigh(before, BYTES_PER_NODE_KEPT, 0).bytes().saturating_add(estimate(after).bytes());
+    ByteSize::new(first.max(second))
+}
+
+fn weigh(header: &Header, a_node: u64, an_edge: u64) -> ByteSize {
+    let nodes = header.node_count.saturating_mul(a_node);
+    ByteSize::new(nodes.saturating_add(header.edge_count.saturating_mul(an_edge)))
 }
 
 #[cfg(test)]

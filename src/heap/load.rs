@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use super::column::Column;
+use super::column::{Column, make_room};
 use super::error::{FormatError, HeapError, Problem};
 use super::graph::{EdgeKind, Graph, Labels, Node, NodeKind, ScriptPosition};
 use super::header::{self, Header};
@@ -37,7 +37,7 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// Most nodes and edges: their numbers are 32 bits wide and the last two values mean "none".
 const MAX_ROWS: u64 = u32::MAX as u64 - 2;
 
-/// Rows to make room for before any has been seen, whatever the header announces.
+/// Rows to make room for at once, whatever the header announces.
 const MAX_RESERVED_ROWS: u64 = 1 << 24;
 
 /// Reads a whole, uncompressed snapshot.
@@ -54,7 +54,6 @@ pub(crate) fn load_with_strings_at(mut reader: impl Read, options: LoadOptions) 
     let mut splitter = Splitter::default();
     let mut loader = Loader { without_edges: options.without_edges, ..Loader::default() };
     let mut chunk = vec![0; CHUNK_BYTES];
-    let mut within_budget = false;
     loop {
         let length = match reader.read(&mut chunk) {
             Ok(0) => break,
@@ -63,9 +62,8 @@ pub(crate) fn load_with_strings_at(mut reader: impl Read, options: LoadOptions) 
             Err(error) => return Err(HeapError::Read(error)),
         };
         splitter.feed(&chunk[..length], &mut loader)?;
-        if let (false, Some(header)) = (within_budget, &loader.header) {
-            check_budget(header, options)?;
-            within_budget = true;
+        if let Some(header) = &loader.header {
+            check_budget(header, loader.strings.bytes(), options)?;
         }
     }
     splitter.finish()?;
@@ -74,15 +72,42 @@ pub(crate) fn load_with_strings_at(mut reader: impl Read, options: LoadOptions) 
     Ok((graph, strings_at))
 }
 
-fn check_budget(header: &Header, options: LoadOptions) -> Result<(), HeapError> {
-    let whole = Header { edge_count: if options.without_edges { 0 } else { header.edge_count }, ..header.clone() };
-    let needed = header::estimate(&whole);
-    match options.budget {
-        Some(budget) if needed > budget => {
-            Err(HeapError::OverBudget { nodes: header.node_count, edges: header.edge_count, needed, budget })
+/// Reads as far as the header.
+///
+/// # Errors
+/// [`HeapError::Format`] where there is none, [`HeapError::Read`] where reading fails.
+pub fn read_header(mut reader: impl Read) -> Result<Header, HeapError> {
+    /// The header takes 2 kB, and what follows is read again.
+    const PIECE_BYTES: usize = 8 << 10;
+    let mut splitter = Splitter::default();
+    let mut loader = Loader { without_edges: true, ..Loader::default() };
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let length = match reader.read(&mut piece) {
+            Ok(length) => length,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(HeapError::Read(error)),
+        };
+        let fed = splitter.feed(&piece[..length], &mut loader);
+        match loader.header {
+            Some(header) => return Ok(header),
+            None if length == 0 => splitter.finish()?,
+            None => fed?,
         }
-        _ => Ok(()),
     }
+}
+
+/// Strings are no part of the header, so that more of them than usual show only while they are read.
+fn check_budget(header: &Header, string_bytes: u64, options: LoadOptions) -> Result<(), HeapError> {
+    let Some(budget) = options.budget else { return Ok(()) };
+    let whole = Header { edge_count: if options.without_edges { 0 } else { header.edge_count }, ..header.clone() };
+    let usual = header.node_count.saturating_mul(header::STRING_BYTES_PER_NODE);
+    let needed = header::estimate(&whole).bytes().saturating_add(string_bytes.saturating_sub(usual));
+    if needed <= budget.bytes() {
+        return Ok(());
+    }
+    let needed = ByteSize::new(needed);
+    Err(HeapError::OverBudget { nodes: header.node_count, edges: header.edge_count, needed, budget })
 }
 
 /// The columns while they fill.
@@ -123,22 +148,9 @@ impl Sink for Loader {
     fn table_begins(&mut self, table: Table) -> Result<(), Problem> {
         let header = self.header.as_ref().ok_or(Problem::Missing("snapshot"))?;
         let fields = match table {
-            Table::Nodes => {
-                let rows = reservation(header.node_count);
-                self.kinds.reserve_exact(rows);
-                self.names.reserve_exact(rows);
-                self.ids.reserve(rows);
-                self.sizes.reserve(rows);
-                self.first_edges.reserve_exact(rows + 1);
-                header.node.fields
-            }
+            Table::Nodes => header.node.fields,
             Table::Edges if self.kinds.is_empty() => return Err(Problem::Misplaced("edges")),
-            Table::Edges => {
-                let rows = if self.without_edges { 0 } else { reservation(header.edge_count) };
-                self.targets.reserve_exact(rows);
-                self.labels.reserve(rows);
-                header.edge.fields
-            }
+            Table::Edges => header.edge.fields,
             Table::Locations => match &header.location {
                 Some(location) => location.fields,
                 None => return Err(Problem::Misplaced("locations")),
@@ -150,6 +162,7 @@ impl Sink for Loader {
 
     fn table_part(&mut self, table: Table, run: &[u8], offset: u64) -> Result<(), FormatError> {
         let Some(mut rows) = self.rows.take() else { return Ok(()) };
+        self.make_room(table, run.len());
         match table {
             Table::Nodes => rows.feed(run, offset, |row| self.node(row))?,
             Table::Edges => rows.feed(run, offset, |row| self.edge(row))?,
@@ -196,9 +209,37 @@ impl Sink for Loader {
 }
 
 impl Loader {
+    /// Makes room for what so many bytes can hold, and for what is announced, up to a bound.
+    fn make_room(&mut self, table: Table, bytes: usize) {
+        /// A digit and a comma.
+        const SHORTEST_NUMBER: usize = 2;
+        let Some(header) = &self.header else { return };
+        let (fields, announced) = match table {
+            Table::Nodes => (header.node.fields, header.node_count),
+            Table::Edges if !self.without_edges => (header.edge.fields, header.edge_count),
+            Table::Edges | Table::Locations => return,
+        };
+        let present = if table == Table::Nodes { self.kinds.len() } else { self.targets.len() };
+        let outstanding = announced.saturating_sub(present as u64).min(MAX_RESERVED_ROWS);
+        let step = usize::try_from(outstanding).unwrap_or(0) + 1;
+        let rows = (bytes / SHORTEST_NUMBER / fields.max(1) + 1).min(step);
+        if table == Table::Edges {
+            make_room(&mut self.targets, rows, step);
+            self.labels.make_room(rows, step);
+            return;
+        }
+        make_room(&mut self.kinds, rows, step);
+        make_room(&mut self.names, rows, step);
+        self.ids.make_room(rows, step);
+        self.sizes.make_room(rows, step);
+        make_room(&mut self.first_edges, rows, step);
+    }
+
     #[inline]
     fn node(&mut self, row: &Row) -> Result<(), Problem> {
-        let Some(Header { node: layout, .. }) = &self.header else { return Err(Problem::Missing("snapshot")) };
+        let Some(Header { node: layout, node_count: announced, .. }) = &self.header else {
+            return Err(Problem::Missing("snapshot"));
+        };
         let kind = row[layout.kind];
         let known = usize::try_from(kind).ok().and_then(|kind| self.node_kinds.get(kind));
         let &kind = known.ok_or_else(|| out_of_range("node type", kind, self.node_kinds.len()))?;
@@ -215,12 +256,14 @@ impl Loader {
         self.sizes.push(row[layout.self_size]);
         self.first_edges.push(narrow("edges", self.announced_edges)?);
         self.announced_edges = self.announced_edges.saturating_add(row[layout.edge_count]);
-        limit("nodes", self.kinds.len() as u64)
+        no_more_than("nodes", *announced, self.kinds.len())
     }
 
     #[inline]
     fn edge(&mut self, row: &Row) -> Result<(), Problem> {
-        let Some(Header { edge: layout, .. }) = &self.header else { return Err(Problem::Missing("snapshot")) };
+        let Some(Header { edge: layout, edge_count: announced, .. }) = &self.header else {
+            return Err(Problem::Missing("snapshot"));
+        };
         let kind = row[layout.kind];
         let known = usize::try_from(kind).ok().and_then(|kind| self.edge_kinds.get(kind));
         let &kind = known.ok_or_else(|| out_of_range("edge type", kind, self.edge_kinds.len()))?;
@@ -234,7 +277,7 @@ impl Loader {
         }
         self.labels.push(kind, name);
         self.targets.push(target);
-        limit("edges", self.targets.len() as u64)
+        no_more_than("edges", *announced, self.targets.len())
     }
 
     fn location(&mut self, row: &Row) -> Result<(), Problem> {
@@ -312,8 +355,11 @@ impl Divider {
     }
 }
 
-fn reservation(announced: u64) -> usize {
-    usize::try_from(announced.min(MAX_RESERVED_ROWS)).unwrap_or(0)
+/// The table of a header that announces too little must not grow beyond the budget.
+#[inline]
+fn no_more_than(what: &'static str, announced: u64, found: usize) -> Result<(), Problem> {
+    let found = found as u64;
+    if found <= announced { Ok(()) } else { Err(Problem::CountMismatch { what, announced, found }) }
 }
 
 fn limit(what: &'static str, count: u64) -> Result<(), Problem> {

@@ -7,8 +7,9 @@ use super::culprit::accuse;
 use super::diff::{Matching, compare};
 use super::digest::{Before, Digest};
 use super::error::HeapError;
+use super::graph::Graph;
 use super::interface::Interfaces;
-use super::load::LoadOptions;
+use super::load::{LoadOptions, load};
 use super::report::{ClassRow, HeapGrowth, Report};
 use super::snapshot::Snapshot;
 
@@ -29,8 +30,21 @@ pub(crate) struct Pair {
 /// Compares two snapshots of one process.
 ///
 /// # Errors
-/// Those of [`super::load()`] for either, and [`HeapError::DifferentProcesses`].
+/// Those of [`load()`] for either, and [`HeapError::DifferentProcesses`].
 pub fn compare_snapshots(before: impl Read, after: impl Read, options: LoadOptions) -> Result<Report, HeapError> {
+    compare_with(before, |options| load(after, options), options)
+}
+
+/// As [`compare_snapshots`], where `after` gives the second graph, which it may have begun to read long before: it is
+/// asked when the first is boiled down, with what the budget leaves.
+///
+/// # Errors
+/// Those of [`compare_snapshots`].
+pub fn compare_with(
+    before: impl Read,
+    after: impl FnOnce(LoadOptions) -> Result<Graph, HeapError>,
+    options: LoadOptions,
+) -> Result<Report, HeapError> {
     let pair = Pair::read(before, after, options)?;
     let mut report = Report { classes: pair.class_rows(), heap: pair.heap_growth(), ..Report::default() };
     if options.without_edges {
@@ -42,10 +56,14 @@ pub fn compare_snapshots(before: impl Read, after: impl Read, options: LoadOptio
 }
 
 impl Pair {
-    pub(crate) fn read(before: impl Read, after: impl Read, options: LoadOptions) -> Result<Self, HeapError> {
+    pub(crate) fn read(
+        before: impl Read,
+        after: impl FnOnce(LoadOptions) -> Result<Graph, HeapError>,
+        options: LoadOptions,
+    ) -> Result<Self, HeapError> {
         let mut classes = Classes::default();
-        let digest = Digest::of(Snapshot::read(before, options)?, &mut classes);
-        let mut after = Snapshot::read(after, options.beside(digest.bytes()))?;
+        let digest = Digest::of(load(before, options)?, &mut classes);
+        let mut after = Snapshot::of(after(options.beside(digest.bytes()))?);
         after.distances.forget_distances();
         let interfaces = Interfaces::infer(&after.graph);
         let mut before = digest.resolve(&interfaces, &mut classes);

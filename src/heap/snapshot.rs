@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use super::bits::Bits;
 use super::class::{ClassId, Classes, classify};
 use super::detached::rename_detached;
 use super::distance::{Distances, distances};
@@ -33,20 +34,30 @@ pub struct Snapshot {
     pub distances: Distances,
 }
 
+/// What retains what, with the sizes of owned parts moved to their owners and detached objects named so.
+pub(crate) fn prepare(graph: &mut Graph) -> (Ephemerons, Bits) {
+    rename_detached(graph);
+    transfer_sizes(graph);
+    let ephemerons = Ephemerons::find(graph.strings());
+    let essential = essential_edges(graph, &ephemerons);
+    (ephemerons, essential)
+}
+
 impl Snapshot {
     /// Reads and computes.
     ///
     /// # Errors
     /// Those of [`load()`].
     pub fn read(reader: impl Read, options: LoadOptions) -> Result<Self, HeapError> {
-        let mut graph = load(reader, options)?;
-        rename_detached(&mut graph);
-        transfer_sizes(&mut graph);
-        let ephemerons = Ephemerons::find(graph.strings());
-        let essential = essential_edges(&graph, &ephemerons);
+        load(reader, options).map(Self::of)
+    }
+
+    /// Computes.
+    pub fn of(mut graph: Graph) -> Self {
+        let (ephemerons, essential) = prepare(&mut graph);
         let tree = dominator_tree(&graph, &essential);
         drop(essential);
         let distances = distances(&graph, &ephemerons);
-        Ok(Self { graph, tree, distances })
+        Self { graph, tree, distances }
     }
 }

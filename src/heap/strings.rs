@@ -20,6 +20,11 @@ impl Strings {
         self.ends.is_empty()
     }
 
+    /// How many bytes they have in the file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     /// The bytes of one string as the file has them, escapes included; empty where there is no such string.
     pub fn raw(&self, index: u32) -> &[u8] {
         let index = index as usize;

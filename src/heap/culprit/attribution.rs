@@ -43,7 +43,7 @@ pub(super) fn attribute(pair: &Pair, least: i64) -> Vec<Group> {
     roll_up(pair, &mut gains, least);
     let tallies = tally_members(pair, |node| {
         let holder = gains.holder(keepers.holder_of(node)?)?;
-        Some((holder, flows.kept_part(keepers.dominator_of(node), pair.after_classes[node.index()])))
+        Some((holder, flows.kept_part(node)))
     });
     let mut groups: Vec<Group> = tallies
         .into_iter()
@@ -158,7 +158,7 @@ impl Keepers {
         let tree = &pair.after.tree;
         let count = pair.after.graph.node_count();
         let mut keepers = Self { dominators: vec![NOBODY; count], holders: vec![NOBODY; count] };
-        let mut shortest = ShortestWay { pair, known: HashMap::new() };
+        let mut shortest = ShortestWay { pair, known: vec![0; count], walked: Vec::new() };
         for &node in &tree.order {
             let parent = tree.parent(node);
             let (dominator, holder) = if !pair.matching.is_new(node) {
@@ -187,29 +187,35 @@ impl Keepers {
 /// Walks up the shortest ways, remembering where each ended.
 struct ShortestWay<'a> {
     pair: &'a Pair,
-    known: HashMap<Node, Option<Node>>,
+    /// By node: 0 where nothing is known, [`LEADS_NOWHERE`], or the number of the old node and [`FIRST_KNOWN`].
+    known: Vec<u32>,
+    walked: Vec<Node>,
 }
+
+const LEADS_NOWHERE: u32 = 1;
+const FIRST_KNOWN: u32 = 2;
 
 impl ShortestWay<'_> {
     fn nearest_old(&mut self, node: Node) -> Option<Node> {
-        let mut walked = Vec::new();
         let mut at = node;
         let found = loop {
             if !self.pair.matching.is_new(at) {
-                break (at != ROOT).then_some(at);
+                break if at == ROOT { LEADS_NOWHERE } else { at.0 + FIRST_KNOWN };
             }
-            if let Some(&known) = self.known.get(&at) {
-                break known;
+            if self.known[at.index()] != 0 {
+                break self.known[at.index()];
             }
-            walked.push(at);
+            self.walked.push(at);
             let before = self.pair.after.distances.before(at);
             if before == at {
-                break None;
+                break LEADS_NOWHERE;
             }
             at = before;
         };
-        self.known.extend(walked.into_iter().map(|node| (node, found)));
-        found
+        for node in self.walked.drain(..) {
+            self.known[node.index()] = found;
+        }
+        found.checked_sub(FIRST_KNOWN).map(Node)
     }
 }
 
@@ -238,53 +244,67 @@ struct Flow {
 
 /// New and deleted objects by dominator and class.
 struct Flows {
-    by_class: HashMap<(Node, ClassId), Flow>,
+    /// By new node the number of its flow.
+    of_nodes: Vec<u32>,
+    all: Vec<Flow>,
 }
 
 impl Flows {
     fn count(pair: &Pair, keepers: &Keepers) -> Self {
-        let mut by_class: HashMap<(Node, ClassId), Flow> = HashMap::new();
+        let mut numbers: HashMap<(Node, ClassId), u32> = HashMap::new();
+        let mut flows = Self { of_nodes: vec![0; pair.after.graph.node_count()], all: Vec::new() };
+        for node in pair.after.graph.nodes().filter(|&node| pair.matching.is_new(node)) {
+            let key = (keepers.dominator_of(node), pair.after_classes[node.index()]);
+            let number = *numbers.entry(key).or_insert_with(|| flows.add());
+            flows.of_nodes[node.index()] = number;
+            flows.all[number as usize].new += 1;
+        }
+        flows.count_losses(pair, &numbers);
+        flows
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "no more flows than nodes")]
+    fn add(&mut self) -> u32 {
+        self.all.push(Flow::default());
+        self.all.len() as u32 - 1
+    }
+
+    fn count_losses(&mut self, pair: &Pair, numbers: &HashMap<(Node, ClassId), u32>) {
         let losses = losses(pair);
         let mut lost = Bits::new(pair.before.classes.len());
         for keeper in losses.keys() {
             lost.set(keeper.index());
         }
         for node in pair.after.graph.nodes() {
-            match pair.matching.before(node) {
-                None => {
-                    let key = (keepers.dominator_of(node), pair.after_classes[node.index()]);
-                    by_class.entry(key).or_default().new += 1;
+            let Some(before) = pair.matching.before(node).filter(|before| lost.has(before.index())) else { continue };
+            let keeper = container(pair, node);
+            for (&class, count) in losses.get(&before).into_iter().flatten() {
+                if let Some(&number) = numbers.get(&(keeper, class)) {
+                    self.all[number as usize].deleted += count;
                 }
-                Some(before) if lost.has(before.index()) => {
-                    let keeper = container(pair, node);
-                    for (&class, count) in losses.get(&before).into_iter().flatten() {
-                        by_class.entry((keeper, class)).or_default().deleted += count;
-                    }
-                }
-                Some(_) => {}
             }
         }
-        Self { by_class }
     }
 
-    /// The part of the new objects of a class that do not merely replace some that went.
-    fn kept_part(&self, dominator: Node, class: ClassId) -> f64 {
-        let flow = self.by_class.get(&(dominator, class)).copied().unwrap_or_default();
-        if flow.new == 0 { 1.0 } else { flow.new.saturating_sub(flow.deleted) as f64 / flow.new as f64 }
+    /// The part that does not merely replace what went, of the new objects that `node` is one of.
+    fn kept_part(&self, node: Node) -> f64 {
+        let flow = self.all[self.of_nodes[node.index()] as usize];
+        flow.new.saturating_sub(flow.deleted) as f64 / flow.new as f64
     }
 }
 
 /// What went, by the nearest object of the first snapshot that dominated it and is still there.
 fn losses(pair: &Pair) -> HashMap<Node, HashMap<ClassId, u64>> {
     let before = &pair.before;
-    let mut keepers: HashMap<Node, Node> = HashMap::new();
+    // What is not known yet has the root, where every way ends.
+    let mut keepers = vec![ROOT; before.classes.len()];
     let mut losses: HashMap<Node, HashMap<ClassId, u64>> = HashMap::new();
+    let mut walked = Vec::new();
     for (index, &class) in (0u32..).zip(&before.classes) {
-        let mut walked = Vec::new();
         let mut at = Node(index);
         while !pair.matching.kept.has(at.index()) && at != ROOT {
-            if let Some(&known) = keepers.get(&at) {
-                at = known;
+            if keepers[at.index()] != ROOT {
+                at = keepers[at.index()];
                 break;
             }
             walked.push(at);
@@ -292,7 +312,9 @@ fn losses(pair: &Pair) -> HashMap<Node, HashMap<ClassId, u64>> {
         }
         if !walked.is_empty() || at != Node(index) {
             *losses.entry(at).or_default().entry(class).or_default() += 1;
-            keepers.extend(walked.into_iter().map(|node| (node, at)));
+            for node in walked.drain(..) {
+                keepers[node.index()] = at;
+            }
         }
     }
     losses
@@ -302,18 +324,16 @@ fn losses(pair: &Pair) -> HashMap<Node, HashMap<ClassId, u64>> {
 struct Gains {
     net: HashMap<Node, i64>,
     own: HashMap<Node, i64>,
-    /// Where a holder that gained too little passed it on to.
-    passed_to: HashMap<Node, Node>,
+    /// By node who got what it gained, where that was too little to stay.
+    passed_to: Vec<Node>,
 }
 
 impl Gains {
     /// Who holds in the end what `holder` gained.
     fn holder(&self, holder: Node) -> Option<Node> {
-        let mut at = holder;
-        while let Some(&next) = self.passed_to.get(&at) {
-            at = next;
-        }
-        (at != ROOT).then_some(at)
+        let passed_to = self.passed_to[holder.index()];
+        let last = if passed_to == NOBODY { holder } else { passed_to };
+        (last != ROOT).then_some(last)
     }
 
     /// Holders whose growth is their own size: arrays of numbers, buffers that were enlarged.
@@ -330,24 +350,46 @@ impl Gains {
 
 fn gains(pair: &Pair, keepers: &Keepers, flows: &Flows) -> Gains {
     let graph = &pair.after.graph;
-    let mut net: HashMap<Node, f64> = HashMap::new();
+    let mut net = Sums { slots: vec![0; graph.node_count()], all: Vec::new() };
     let mut own = HashMap::new();
     for node in graph.nodes() {
-        if let Some(before) = pair.matching.before(node) {
+        let (holder, bytes) = if let Some(before) = pair.matching.before(node) {
             let growth = difference(graph.size(node), pair.before.columns.sizes.get(before.index()));
-            if growth != 0 {
-                let holder = container(pair, node);
-                *own.entry(holder).or_insert(0) += growth;
-                *net.entry(holder).or_default() += growth as f64;
+            if growth == 0 {
+                continue;
             }
+            let holder = container(pair, node);
+            *own.entry(holder).or_insert(0) += growth;
+            (holder, growth as f64)
         } else if let Some(holder) = keepers.holder_of(node) {
-            let kept = flows.kept_part(keepers.dominator_of(node), pair.after_classes[node.index()]);
-            *net.entry(holder).or_default() += graph.size(node) as f64 * kept;
-        }
+            (holder, graph.size(node) as f64 * flows.kept_part(node))
+        } else {
+            continue;
+        };
+        net.add(holder, bytes);
     }
     #[expect(clippy::cast_possible_truncation, reason = "sums of sizes in a heap, far below 2^63")]
-    let net = net.into_iter().map(|(holder, bytes)| (holder, bytes as i64)).collect();
-    Gains { net, own, passed_to: HashMap::new() }
+    let net = net.all.into_iter().map(|(holder, bytes)| (holder, bytes as i64)).collect();
+    Gains { net, own, passed_to: vec![NOBODY; graph.node_count()] }
+}
+
+/// A sum for each of a few of all nodes.
+struct Sums {
+    /// By node the place of its sum, counted from 1; 0 where it has none.
+    slots: Vec<u32>,
+    all: Vec<(Node, f64)>,
+}
+
+impl Sums {
+    #[expect(clippy::cast_possible_truncation, reason = "no more sums than nodes")]
+    fn add(&mut self, node: Node, bytes: f64) {
+        let slot = &mut self.slots[node.index()];
+        if *slot == 0 {
+            self.all.push((node, 0.0));
+            *slot = self.all.len() as u32;
+        }
+        self.all[*slot as usize - 1].1 += bytes;
+    }
 }
 
 /// From the leaves of the dominator tree up, passes on what is less than `least`.
@@ -362,12 +404,18 @@ fn roll_up(pair: &Pair, gains: &mut Gains, least: i64) {
         }
         let bytes = gains.net.get(&node).copied().unwrap_or(0);
         if bytes < least {
-            let parent = pair.after.tree.parent(node);
-            let next = container(pair, parent);
+            let next = container(pair, pair.after.tree.parent(node));
             gains.net.remove(&node);
             *gains.net.entry(next).or_insert(0) += bytes;
-            gains.passed_to.insert(node, next);
+            gains.passed_to[node.index()] = next;
             waiting.set(next.index());
+        }
+    }
+    // What was passed on may have been passed on again; those above know already.
+    for &node in &pair.after.tree.order {
+        let next = gains.passed_to[node.index()];
+        if next != NOBODY && gains.passed_to[next.index()] != NOBODY {
+            gains.passed_to[node.index()] = gains.passed_to[next.index()];
         }
     }
 }

@@ -64,6 +64,30 @@ fn a_budget_is_kept_before_anything_is_allocated() {
     assert!(matches!(error, HeapError::OverBudget { nodes: 3, edges: 4, .. }), "{error}");
 }
 
+#[test]
+fn strings_beyond_the_usual_count_against_the_budget() {
+    let json = sample().to_json().replace("\"(root)\"", &format!("\"{}\"", "x".repeat(100_000)));
+    let read = |kilobytes: u64| {
+        let budget = Some(ByteSize::new(kilobytes * 1000));
+        load(json.as_bytes(), LoadOptions { budget, ..LoadOptions::default() })
+    };
+    assert!(read(101).is_ok());
+    let error = read(99).unwrap_err();
+    assert!(matches!(error, HeapError::OverBudget { needed, .. } if needed.bytes() > 100_000), "{error}");
+}
+
+#[test]
+fn tables_stop_growing_where_the_header_ends_them() {
+    // Far more rows than announced: the first one too many is told, and not the end of the table.
+    for (section, row) in [("\"nodes\":[", "9,0,1,0,0,0,0,"), ("\"edges\":[", "1,1,7,")] {
+        let json = sample().to_json().replacen(section, &format!("{section}{}", row.repeat(100)), 1);
+        let Err(HeapError::Format(error)) = load(json.as_bytes(), LoadOptions::default()) else { panic!("{section}") };
+        let begin = json.find(section).unwrap() + section.len();
+        let rows_read = (error.offset - begin as u64) / row.len() as u64;
+        assert!(rows_read < 5, "{section}: {error}");
+    }
+}
+
 proptest! {
     #[test]
     fn reading_in_any_pieces_gives_the_same(piece in 1usize..200) {
