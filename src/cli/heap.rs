@@ -1,6 +1,8 @@
 //! `heapwatch heap`: snapshots read, compared and explained on the command line.
 
+mod comparison;
 mod profiles;
+mod sidecars;
 mod source;
 mod source_maps;
 mod tables;
@@ -10,7 +12,8 @@ use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use indicatif::MultiProgress;
 
 use crate::heap::profile::ProfileError;
 use crate::heap::redact::{Key, redact};
@@ -19,7 +22,7 @@ use crate::heap::retaining::retaining;
 use crate::heap::settle::settle;
 use crate::heap::source_map::restore_sources;
 use crate::heap::summary::summarise;
-use crate::heap::{HeapError, LoadOptions, Snapshot, compare_snapshots};
+use crate::heap::{HeapError, LoadOptions, Snapshot};
 use crate::units::ByteSize;
 
 /// What to do with heap snapshots.
@@ -93,17 +96,27 @@ struct CommonArguments {
     /// Refuse snapshots whose analysis would need more memory, for example "2GiB"
     #[arg(long, value_name = "SIZE")]
     budget: Option<ByteSize>,
-    /// Leave out the references: less than half the memory, but only classes and counts
-    #[arg(long)]
-    without_edges: bool,
+    /// Leave out the references, at once or only where the budget demands it: less than half the memory, but only
+    /// classes and counts
+    #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    without_edges: Option<WithoutEdges>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
+/// When references are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum WithoutEdges {
+    /// In any case
+    Always,
+    /// Where the analysis would not fit the budget with them
+    OverBudget,
+}
+
 impl CommonArguments {
     fn load_options(&self) -> LoadOptions {
-        LoadOptions { budget: self.budget, without_edges: self.without_edges }
+        LoadOptions { budget: self.budget, without_edges: self.without_edges == Some(WithoutEdges::Always) }
     }
 }
 
@@ -125,6 +138,16 @@ pub enum HeapCliError {
         what: String,
         /// What is wrong with them.
         source: HeapError,
+    },
+    /// Two files of which it is known that they are no pair.
+    #[error("{} and {} cannot be compared: {why}", before.display(), after.display())]
+    NoPair {
+        /// The first file.
+        before: PathBuf,
+        /// The second file.
+        after: PathBuf,
+        /// What their sidecars say.
+        why: String,
     },
     /// An id that no object has.
     #[error("{} has no object @{id}", path.display())]
@@ -190,9 +213,9 @@ fn print_report(pair: &PairArguments, as_text: impl Fn(&Report) -> String) -> Re
     if pair.flamegraph.is_some() {
         return Err(HeapCliError::NotForSnapshots);
     }
-    let mut report = compare(&pair.before, &pair.after, &pair.common)?;
+    let mut report = comparison::compare(&pair.before, &pair.after, &pair.common)?;
     if let Some(third) = &pair.third {
-        settle(&mut report, &compare(&pair.after, third, &pair.common)?);
+        settle(&mut report, &comparison::compare(&pair.after, third, &pair.common)?);
     }
     restore_sources(&mut report, |script| source_maps::find(script, pair.source_maps.as_deref()));
     if pair.common.json { print_json(&report) } else { print(&as_text(&report)) }
@@ -219,8 +242,9 @@ fn redact_file(copy: &RedactArguments) -> Result<(), HeapCliError> {
         .mode(0o600)
         .open(&copy.output)
         .map_err(|source| HeapCliError::Open { path: copy.output.clone(), source })?;
+    let bars = MultiProgress::new();
     let mut output = BufWriter::with_capacity(1 << 18, output);
-    let redacted = redact(open(&copy.input)?, open(&copy.input)?, &mut output, &key)
+    let redacted = redact(open(&copy.input, &bars)?, open(&copy.input, &bars)?, &mut output, &key)
         .map_err(|source| HeapCliError::Analyse { what: copy.input.display().to_string(), source })?;
     print(&format!(
         "{redacted} texts redacted in {}; names of properties are kept, keys of dictionaries among them\n",
@@ -229,19 +253,20 @@ fn redact_file(copy: &RedactArguments) -> Result<(), HeapCliError> {
 }
 
 fn read(file: &Path, common: &CommonArguments) -> Result<Snapshot, HeapCliError> {
-    Snapshot::read(open(file)?, common.load_options())
-        .map_err(|source| HeapCliError::Analyse { what: file.display().to_string(), source })
+    let failed = |source| HeapCliError::Analyse { what: file.display().to_string(), source };
+    let read = |options| Snapshot::read(open(file, &MultiProgress::new())?, options).map_err(failed);
+    match read(common.load_options()) {
+        Err(HeapCliError::Analyse { source: HeapError::OverBudget { .. }, .. })
+            if common.without_edges == Some(WithoutEdges::OverBudget) =>
+        {
+            read(LoadOptions { without_edges: true, ..common.load_options() })
+        }
+        done => done,
+    }
 }
 
-fn compare(before: &Path, after: &Path, common: &CommonArguments) -> Result<Report, HeapCliError> {
-    compare_snapshots(open(before)?, open(after)?, common.load_options()).map_err(|source| HeapCliError::Analyse {
-        what: format!("{} and {}", before.display(), after.display()),
-        source,
-    })
-}
-
-fn open(path: &Path) -> Result<Box<dyn Read>, HeapCliError> {
-    source::open(path).map_err(|source| HeapCliError::Open { path: path.to_owned(), source })
+fn open(path: &Path, bars: &MultiProgress) -> Result<Box<dyn Read + Send>, HeapCliError> {
+    source::open(path, bars).map_err(|source| HeapCliError::Open { path: path.to_owned(), source })
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), HeapCliError> {

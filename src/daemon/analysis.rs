@@ -24,7 +24,7 @@ pub struct Options {
     pub executable: PathBuf,
     /// Longest time for one analysis.
     pub timeout: Duration,
-    /// Address space of the process.
+    /// Memory of the process.
     pub memory: ByteSize,
 }
 
@@ -107,6 +107,7 @@ async fn analyse(options: &Options, task: &Task) -> Result<Finding, AnalysisErro
         Task::Summary(snapshot) => command.args(["heap", "summary", "--json"]).arg(snapshot),
         Task::Comparison(before, after) => command.args(["heap", "diff", "--json"]).args([before, after]),
     };
+    command.arg("--budget").arg(format!("{}B", options.memory.bytes())).arg("--without-edges=over-budget");
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn()?;
     restrain(&child, options.memory);
@@ -126,9 +127,13 @@ async fn analyse(options: &Options, task: &Task) -> Result<Finding, AnalysisErro
 fn restrain(child: &Child, memory: ByteSize) {
     /// The lowest priority there is.
     const NICEST: i32 = 19;
+    /// Addresses are not memory: the program, stacks and reserves of its threads and of the allocator take these. The
+    /// budget is kept by the analysis itself; this is for what it did not foresee.
+    const ADDRESSES_BESIDE: u64 = 256 << 20;
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let Some(pid) = pid else { return };
-    let bound = Rlimit { current: Some(memory.bytes()), maximum: Some(memory.bytes()) };
+    let addresses = memory.bytes().saturating_add(memory.bytes() / 8).saturating_add(ADDRESSES_BESIDE);
+    let bound = Rlimit { current: Some(addresses), maximum: Some(addresses) };
     rustix::process::prlimit(Some(pid), Resource::As, bound).ok();
     rustix::process::setpriority_process(Some(pid), NICEST).ok();
 }

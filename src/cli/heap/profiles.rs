@@ -5,6 +5,8 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use indicatif::MultiProgress;
+
 use super::tables::push_line;
 use super::{HeapCliError, PairArguments, open, print, print_json, source_maps};
 use crate::heap::profile::report::{Caller, ProfileCulprit, ProfileReport};
@@ -19,7 +21,7 @@ const MOST_STACKS: usize = 10;
 /// Whether a file is a profile: its document begins with another member than a snapshot's.
 pub(super) fn is_profile(file: &Path) -> Result<bool, HeapCliError> {
     let mut beginning = Vec::new();
-    open(file)?.take(BEGINNING_BYTES).read_to_end(&mut beginning)?;
+    open(file, &MultiProgress::new())?.take(BEGINNING_BYTES).read_to_end(&mut beginning)?;
     let text = String::from_utf8_lossy(&beginning);
     let member = text.trim_start().strip_prefix('{').map(str::trim_start).unwrap_or_default();
     Ok(member.starts_with("\"head\"") || member.starts_with("\"samples\""))
@@ -52,7 +54,7 @@ fn compare(pair: &PairArguments) -> Result<ProfileReport, HeapCliError> {
 
 fn read_file(path: &Path) -> Result<Profile, HeapCliError> {
     let failed = |source: ProfileError| HeapCliError::Compare { what: path.display().to_string(), source };
-    read(BufReader::with_capacity(1 << 16, open(path)?)).map_err(failed)
+    read(BufReader::with_capacity(1 << 16, open(path, &MultiProgress::new())?)).map_err(failed)
 }
 
 fn draw(report: &ProfileReport, path: &Path) -> Result<(), HeapCliError> {

@@ -4,19 +4,19 @@ use std::fs::File;
 use std::io::{self, BufReader, IsTerminal, Read, Seek};
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// Smaller files are read before a progress bar could be looked at.
 const WORTH_A_BAR_BYTES: u64 = 64 << 20;
 
-/// A reader of the uncompressed snapshot.
-pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+/// A reader of the uncompressed snapshot, which shows its progress among `bars`.
+pub(super) fn open(path: &Path, bars: &MultiProgress) -> io::Result<Box<dyn Read + Send>> {
     let mut file = File::open(path)?;
     let mut magic = [0; 4];
     let known = read_up_to(&mut file, &mut magic)?;
     file.rewind()?;
     let length = file.metadata()?.len();
-    let file = Progress { bar: bar(path, length), file };
+    let file = Progress { bar: bar(path, length, bars), file };
     Ok(match magic.get(..known) {
         Some([0x1f, 0x8b, ..]) => {
             Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file)))
@@ -38,11 +38,11 @@ fn read_up_to(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// A bar on standard error, where a person watches and the file takes seconds.
-fn bar(path: &Path, length: u64) -> ProgressBar {
+fn bar(path: &Path, length: u64, bars: &MultiProgress) -> ProgressBar {
     if length < WORTH_A_BAR_BYTES || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new(length);
+    let bar = bars.add(ProgressBar::new(length));
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}") {
         bar.set_style(style);
     }
