@@ -1,21 +1,45 @@
-//! From a place in bundled code back to the source, by a source map of version 3 (ECMA-426).
+//! From a place in bundled code back to the source, by a source map of version 3 (ECMA-426), be it one map or made of
+//! sections, as bundlers write that put finished parts together.
 //!
-//! Maps that are themselves made of sections are not understood.
+//! Sections that stand elsewhere (`url`, of older drafts) are left out, and so are sections within sections.
 
 use serde::Deserialize;
 
 use super::culprit::rewrite_headline;
 use super::report::{Location, Report};
 
-/// A source map as it stands in the file; it is decoded only as far as it is asked for.
-#[derive(Clone, Debug, Deserialize)]
+/// A source map; its mappings are decoded only as far as they are asked for.
+#[derive(Clone, Debug)]
 pub struct SourceMap {
-    #[serde(default, rename = "sourceRoot")]
+    /// In the order of the generated code.
+    sections: Vec<Section>,
+}
+
+/// A map of what follows a place in the generated code. Counts from 0.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Section {
+    offset: Offset,
+    #[serde(default)]
+    map: Option<PlainMap>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+struct Offset {
+    line: u32,
+    column: u32,
+}
+
+/// The fields of a map as they stand in the file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct PlainMap {
+    #[serde(rename = "sourceRoot")]
     root: Option<String>,
     sources: Vec<Option<String>>,
-    #[serde(default)]
     names: Vec<String>,
     mappings: String,
+    /// Instead of all others.
+    sections: Option<Vec<Section>>,
 }
 
 /// A place in the original source.
@@ -43,14 +67,36 @@ impl SourceMap {
     /// Reads a map.
     ///
     /// # Errors
-    /// Where the text is no JSON object with `sources` and `mappings`.
+    /// Where the text is no JSON object with `mappings` or `sections`.
     pub fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(json)
+        // What servers put before JSON so that no script can include it.
+        let json = if json.starts_with(b")]}'") { after_first_line(json) } else { json };
+        let mut map: PlainMap = serde_json::from_slice(json)?;
+        let mut sections = match map.sections.take() {
+            Some(sections) => sections,
+            None if map.mappings.is_empty() => return Err(serde::de::Error::missing_field("mappings")),
+            None => vec![Section { map: Some(map), ..Section::default() }],
+        };
+        sections.sort_by_key(|section| section.offset);
+        Ok(Self { sections })
     }
 
     /// The source of what stands at `line` and `column`, both from 1; none where the map does not tell.
     pub fn lookup(&self, line: u32, column: u32) -> Option<Original> {
-        let (line, column) = (line.checked_sub(1)?, i64::from(column.checked_sub(1)?));
+        let place = Offset { line: line.checked_sub(1)?, column: column.checked_sub(1)? };
+        let Section { offset, map } = self.sections.iter().rev().find(|section| section.offset <= place)?;
+        let column = if place.line == offset.line { place.column - offset.column } else { place.column };
+        map.as_ref()?.lookup(place.line - offset.line, i64::from(column))
+    }
+}
+
+fn after_first_line(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
+    text.get(end..).unwrap_or_default()
+}
+
+impl PlainMap {
+    fn lookup(&self, line: u32, column: i64) -> Option<Original> {
         let mut at = Segment::default();
         let mut found = None;
         for (number, text) in (0..=line).zip(self.mappings.split(';')) {
@@ -173,6 +219,25 @@ mod tests {
     }
 
     #[test]
+    fn sections_begin_where_they_say() {
+        let json = format!(
+            r#"{{"version":3,"sections":[{{"offset":{{"line":2,"column":100}},"map":{MAP}}},
+            {{"offset":{{"line":0,"column":10}},"map":{MAP}}},{{"offset":{{"line":9,"column":0}},"url":"x.map"}}]}}"#
+        );
+        let map = SourceMap::parse(json.as_bytes()).unwrap();
+        let place = |line, column| map.lookup(line, column).map(|found| (found.location.line, found.location.column));
+        assert_eq!(place(1, 5), None, "before the first section");
+        assert_eq!(place(1, 11), Some((1, 1)));
+        assert_eq!(place(1, 35), Some((3, 10)));
+        assert_eq!(place(3, 100), None, "the first section has one line");
+        assert_eq!(place(3, 125), Some((3, 10)));
+        assert_eq!(place(10, 1), None, "a section that stands elsewhere");
+        let guarded = format!(")]}}'\n{MAP}");
+        assert!(SourceMap::parse(guarded.as_bytes()).unwrap().lookup(1, 25).is_some());
+        assert!(SourceMap::parse(b"{}").is_err());
+    }
+
+    #[test]
     fn culprits_are_told_by_their_source() {
         let at = Location { script: "/srv/app.min.js".into(), line: 1, column: 25 };
         let culprit = Culprit {
@@ -193,7 +258,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_mappings_give_an_answer(mappings in "[A-Za-z0-9+/,;!]{0,80}", line in 0u32..5, column in 0u32..50) {
-            let map = SourceMap { root: None, sources: vec![Some("a".into())], names: vec![], mappings };
+            let map = PlainMap { sources: vec![Some("a".into())], mappings, ..PlainMap::default() };
+            let map = SourceMap { sections: vec![Section { map: Some(map), ..Section::default() }] };
             if let Some(found) = map.lookup(line, column) {
                 prop_assert_eq!(found.location.script, "a");
             }
