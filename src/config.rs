@@ -50,6 +50,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Config {
     /// The file it came from, if any.
     pub file: Option<PathBuf>,
+    /// Its SHA-256.
+    pub hash: Option<[u8; 32]>,
     /// Where the state database lives.
     pub state_directory: PathBuf,
     /// Where snapshots are kept; by default `snapshots` in the state directory.
@@ -246,6 +248,7 @@ fn read(root: &mut Table<'_>, sources: &Sources) -> Config {
     let (retention, keep) = house::retention(root, &targets);
     Config {
         file: sources.file.clone(),
+        hash: root.report.layers().hash,
         state_directory,
         snapshot_directory,
         web: web::read(root),

@@ -105,7 +105,7 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
     let (reloads, reload_queue) = mpsc::channel(REQUEST_QUEUE);
     let (orders, order_queue) = mpsc::channel(REQUEST_QUEUE);
     let (ready, is_ready) = watch::channel(false);
-    let (board, metrics) = (Board::default(), Arc::new(Metrics::new()));
+    let (board, metrics) = (Board::default(), Arc::new(Metrics::new(clock.now().unix_seconds())));
     let (stop, dispatcher_stop) = (CancellationToken::new(), CancellationToken::new());
     metrics.reloaded(Some(clock.now().unix_seconds()));
 
@@ -236,12 +236,17 @@ fn site(
     clock: Clock,
 ) -> web::Site {
     let (metrics, shown) = (Arc::clone(metrics), board.clone());
+    let (of_series, of_snapshots) = (archive.clone(), archive.clone());
     web::Site {
         board: board.clone(),
         metrics: Arc::new(move || metrics.render(&shown)),
         requests,
         ready,
         now: Arc::new(move || clock.now()),
+        archive: web::Archive {
+            series: Arc::new(move |query| of_series.series(query)),
+            snapshots: Arc::new(move |target| of_snapshots.snapshots(target.as_ref())),
+        },
         dossier: Arc::new(move |query| archive.dossier(query, clock.now())),
     }
 }

@@ -1,8 +1,10 @@
 //! What the pages, the API and the live view show of a target: plain data, written by its watcher and the dispatcher.
 
 pub mod board;
+pub mod countdown;
 pub mod dossier;
 pub mod house;
+pub mod series;
 mod standing;
 pub mod trail;
 

@@ -8,6 +8,7 @@
 
 mod access;
 mod api;
+mod classic;
 mod guard;
 mod pace;
 mod page;
@@ -27,12 +28,16 @@ use crate::clock::Timestamp;
 use crate::leak::Picture;
 use crate::silence::{Ask, Refusal, Silence};
 use crate::status::board::Board;
-use crate::status::dossier::{Dossier, DossierQuery};
+use crate::status::dossier::{Dossier, DossierQuery, SnapshotRecord};
+use crate::status::series::{Series, SeriesQuery};
 use crate::status::trail::{TrailPage, TrailQuery};
 use crate::target::TargetName;
 
 pub use access::{Access, InvalidHash, Scope, Token, TokenHash, hash, new_token};
 pub use api::SnapshotAnswer;
+pub use api::archive::SnapshotsList;
+pub use api::targets::{TargetView, TargetsPage};
+pub use classic::from_open_metrics;
 pub use problem::Problem;
 pub use routes::list as routes;
 pub use server::{Limits, Listener};
@@ -52,8 +57,22 @@ pub struct Site {
     pub ready: watch::Receiver<bool>,
     /// The time.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Reads what is kept on disk, for the API.
+    pub archive: Archive,
     /// What is kept on disk of a target. It blocks, and so is called off the async threads.
     pub dossier: Arc<dyn Fn(&DossierQuery) -> Dossier + Send + Sync>,
+}
+
+/// Answers a question from the disk.
+pub type Reading<Question, Answer> = Arc<dyn Fn(Question) -> Result<Answer, String> + Send + Sync>;
+
+/// Reads what is kept on disk. All of it blocks, and so is called off the async threads; an error is a sentence.
+#[derive(Clone)]
+pub struct Archive {
+    /// Samples of a span of time.
+    pub series: Reading<SeriesQuery, Series>,
+    /// Stored snapshots, newest first, of one target or of all.
+    pub snapshots: Reading<Option<TargetName>, Vec<SnapshotRecord>>,
 }
 
 impl fmt::Debug for Site {

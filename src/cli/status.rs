@@ -15,7 +15,7 @@ use crate::status::TargetStatus;
 use crate::status::house::ChannelStatus;
 use crate::target::TargetName;
 use crate::units::ByteSize;
-use crate::web::SnapshotAnswer;
+use crate::web::{SnapshotAnswer, TargetsPage};
 
 /// Show every target: verdict, memory, growth, time to the limit, and the evidence so far.
 #[derive(Clone, Debug, Args)]
@@ -96,7 +96,7 @@ pub(super) struct Targets {
 
 /// Prints the status of every target.
 pub async fn status(args: StatusArgs) -> Result<(), StatusError> {
-    let all: Targets = args.server.get(&["api", "v1", "targets"]).await?;
+    let all = Targets { targets: every_target(&args.server).await? };
     if args.json {
         // Plain data with text keys, which JSON can always hold.
         print(&serde_json::to_string_pretty(&all).unwrap_or_default())?;
@@ -120,6 +120,21 @@ async fn telling(server: &ServerArgs) -> Result<Vec<String>, StatusError> {
         Some(format!("channel {} is broken{since} and owed {} alerts: {why}", channel.name, channel.owed))
     });
     Ok(silenced.chain(broken).collect())
+}
+
+/// Page by page: a fleet is more than one answer holds.
+async fn every_target(server: &ServerArgs) -> Result<Vec<TargetStatus>, AskError> {
+    let mut targets = Vec::new();
+    let mut after: Option<TargetName> = None;
+    loop {
+        let query: Vec<(&str, String)> = after.iter().map(|name| ("after", name.to_string())).collect();
+        let page: TargetsPage = server.get_some(&["api", "v1", "targets"], &query).await?;
+        targets.extend(page.targets.into_iter().map(|target| target.status));
+        after = page.next;
+        if after.is_none() {
+            return Ok(targets);
+        }
+    }
 }
 
 /// Prints how a verdict was reached.

@@ -11,6 +11,7 @@ use figment::providers::{Format, Toml};
 use figment::util::nest;
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Figment, Metadata, Profile, Provider};
+use sha2::{Digest, Sha256};
 
 use super::places::Places;
 use super::problem::Problem;
@@ -27,6 +28,8 @@ const LONGEST_FILE: u64 = 16 << 20;
 /// File and variables merged, and where each value came from.
 pub(super) struct Layers {
     merged: Figment,
+    /// SHA-256 of the file.
+    pub(super) hash: Option<[u8; 32]>,
     /// The whole tree.
     pub(super) root: Dict,
     /// The file's name, for what is missing in it.
@@ -50,11 +53,13 @@ impl Layers {
     pub(super) fn read(file: Option<&Path>, env: &[(String, String)]) -> Result<Self, Problem> {
         let mut merged = Figment::new();
         let mut reserved = Vec::new();
+        let mut hash = None;
         let name = file.map(|path| path.display().to_string());
         let mut text = String::new();
         if let (Some(path), Some(name)) = (file, &name) {
             text = decode(read(path).map_err(|error| unreadable(name, &error))?, name)?;
             let dict = parse(&text, name)?;
+            hash = Some(Sha256::digest(&text).into());
             note_named_variables(&dict, &mut reserved);
             merged = merged.merge(Layer { name: name.clone(), dict });
         }
@@ -75,7 +80,7 @@ impl Layers {
             }
         }
         let root = merged.find_value("").ok().and_then(Value::into_dict).unwrap_or_default();
-        Ok(Self { merged, root, file: name, text, places: OnceCell::new(), refused })
+        Ok(Self { merged, hash, root, file: name, text, places: OnceCell::new(), refused })
     }
 
     /// The file with the line of a key, where that is known.

@@ -17,10 +17,12 @@ use crate::status::dossier::{
     CaptureRecord, Comparison, Dossier, DossierQuery, EpisodeRecord, EventLine, RestartNote, SnapshotRecord,
     SnapshotSummary,
 };
+use crate::status::series::{Folding, Series, SeriesQuery};
 use crate::status::trail::{TrailEvent, TrailQuery};
 use crate::store::record::Episode;
 use crate::store::snapshots::{AnalysisForm, SnapshotDir, Stored};
 use crate::store::{Reader, Store, StoreError};
+use crate::target::TargetName;
 
 /// Lines of the audit trail that are looked through for one target: months of a quiet one, days of one that is restarted
 /// every few minutes.
@@ -53,6 +55,25 @@ impl Archive {
             Err(problem) => dossier.troubles.push(errors::one_line(&problem)),
         }
         dossier
+    }
+
+    /// Samples of a span of time, in steps. Blocks.
+    pub(super) fn series(&self, query: SeriesQuery) -> Result<Series, String> {
+        let (target, from, to) = (query.target.clone(), query.from, query.to);
+        let mut folding = Folding::new(query);
+        let read = self.store.read(|reader| reader.each_sample(&target, from, to, |sample| folding.observe(&sample)));
+        read.map_err(|problem| errors::one_line(&problem))?;
+        Ok(folding.into_series())
+    }
+
+    /// Stored snapshots, newest first. Blocks.
+    pub(super) fn snapshots(&self, target: Option<&TargetName>) -> Result<Vec<SnapshotRecord>, String> {
+        let inventory = match target {
+            Some(target) => self.directory.inventory_of(target),
+            None => self.directory.inventory(),
+        };
+        let inventory = inventory.map_err(|problem| errors::one_line(&problem))?;
+        Ok(inventory.iter().rev().map(snapshot_record).collect())
     }
 
     fn add_snapshots(&self, inventory: &[Stored], dossier: &mut Dossier) {

@@ -239,7 +239,8 @@ impl Dispatcher {
         }
         for lane in self.lanes.values_mut() {
             batch.settle(lane.expire(now));
-            self.tools.metrics.outbox_depth(lane.name(), lane.owed());
+            let waited = lane.oldest().map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
+            self.tools.metrics.owed(lane.name(), lane.owed(), waited);
         }
         self.start_owed_analyses();
         if now.since(self.housekept) >= self.rules.housekeeping {

@@ -174,6 +174,9 @@ impl Supervisor {
             self.pings.spawn(pings::run(ping.clone(), self.parts.board.clone(), longest_interval(&config)));
         }
         self.let_in(&config);
+        if let Some(hash) = config.hash {
+            self.parts.metrics.configured(hash);
+        }
         self.current = Some(config);
         let (done, is_done) = oneshot::channel();
         self.order(Order::Settled(done)).await;

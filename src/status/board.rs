@@ -54,6 +54,24 @@ impl Board {
         self.lock().get(name).cloned()
     }
 
+    /// The first `limit` targets after `after`, by name, of those that `takes` takes, and how many it takes in all.
+    pub fn select(
+        &self,
+        after: Option<&TargetName>,
+        limit: usize,
+        takes: impl Fn(&TargetStatus) -> bool,
+    ) -> (Vec<TargetStatus>, usize) {
+        let targets = self.lock();
+        let (mut selected, mut total) = (Vec::new(), 0);
+        for status in targets.values().filter(|status| takes(status)) {
+            total += 1;
+            if selected.len() < limit && after.is_none_or(|after| status.name > *after) {
+                selected.push(status.clone());
+            }
+        }
+        (selected, total)
+    }
+
     /// Every target as it stands, by name.
     pub fn all(&self) -> Vec<TargetStatus> {
         self.lock().values().cloned().collect()

@@ -31,18 +31,32 @@ impl Resolution {
 
 /// Samples taken at `since` or later, oldest first.
 pub(super) fn since(connection: &Connection, target: &TargetName, since: Timestamp) -> Result<Vec<Sample>, StoreError> {
-    let sql = "SELECT first_steady, body FROM blocks WHERE target = ?1 AND last_steady >= ?2 UNION ALL
-               SELECT first_steady, body FROM open_blocks WHERE target = ?1 AND last_steady >= ?2 ORDER BY 1";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![target.as_str(), since.steady_ms()])?;
     let mut samples = Vec::new();
+    let end = Timestamp::from_unix_ms(i64::MAX);
+    each(connection, target, (since, end), |sample| samples.push(sample))?;
+    Ok(samples)
+}
+
+/// Hands over the samples of a span, both ends included, block by block.
+pub(super) fn each(
+    connection: &Connection,
+    target: &TargetName,
+    (from, to): (Timestamp, Timestamp),
+    mut take: impl FnMut(Sample),
+) -> Result<(), StoreError> {
+    let sql = "SELECT first_steady, body FROM blocks WHERE target = ?1 AND last_steady >= ?2 AND first_steady <= ?3
+               UNION ALL
+               SELECT first_steady, body FROM open_blocks WHERE target = ?1 AND last_steady >= ?2 AND first_steady <= ?3
+               ORDER BY 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![target.as_str(), from.steady_ms(), to.steady_ms()])?;
     while let Some(row) = rows.next()? {
         let unreadable = || StoreError::Unreadable { what: format!("block of samples of {target}") };
         let block = row.get_ref(1)?.as_blob().map_err(|_| unreadable())?;
         let block = block::decode(block).map_err(|_| unreadable())?;
-        samples.extend(block.into_iter().filter(|sample| !sample.at.is_before(since)));
+        block.into_iter().filter(|sample| !sample.at.is_before(from) && !to.is_before(sample.at)).for_each(&mut take);
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Appends samples in order of time. Those that are not later than what is stored are stored already.

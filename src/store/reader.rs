@@ -128,6 +128,18 @@ impl<'c> Reader<'c> {
         history::since(self.connection, target, since)
     }
 
+    /// Hands over each sample between two times, in blocks, so that a long span takes no memory; in order of time but for
+    /// the floors of what is older, which may overlap.
+    pub fn each_sample(
+        &self,
+        target: &TargetName,
+        from: Timestamp,
+        to: Timestamp,
+        take: impl FnMut(Sample),
+    ) -> Result<(), StoreError> {
+        history::each(self.connection, target, (from, to), take)
+    }
+
     /// Targets of which samples are stored, by name.
     pub fn targets_with_samples(&self) -> Result<Vec<TargetName>, StoreError> {
         self.all("SELECT DISTINCT target FROM open_blocks ORDER BY target", [], |row| target_name(row, 0))

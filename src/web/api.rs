@@ -1,18 +1,22 @@
 //! The JSON routes.
 
+pub(super) mod archive;
 pub(super) mod silences;
+pub(super) mod targets;
 pub(super) mod trail;
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::problem::Problem;
-use super::{Request, Site};
+use super::{Request, Site, classic};
 use crate::leak::event::PairPart;
 use crate::target::TargetName;
 
@@ -49,20 +53,21 @@ pub(super) async fn ready(State(site): State<Site>) -> (StatusCode, &'static str
     if *site.ready.borrow() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting\n") }
 }
 
-pub(super) async fn metrics(State(site): State<Site>) -> Response {
+/// OpenMetrics for those who ask for it, as Prometheus does; what went before it for all others.
+pub(super) async fn metrics(State(site): State<Site>, headers: HeaderMap) -> Response {
     let page = (site.metrics)();
-    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], page).into_response()
-}
-
-pub(super) async fn targets(State(site): State<Site>) -> Response {
-    Json(serde_json::json!({ "targets": site.board.all() })).into_response()
-}
-
-pub(super) async fn target(State(site): State<Site>, Path(name): Path<String>) -> Response {
-    match known(&site, &name) {
-        Ok(name) => Json(site.board.get(&name)).into_response(),
-        Err(refusal) => refusal.into_response(),
+    let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accepted.contains("application/openmetrics-text") {
+        let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        return ([(CONTENT_TYPE, kind), (VARY, "accept")], page).into_response();
     }
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    ([(CONTENT_TYPE, kind), (VARY, "accept")], classic::from_open_metrics(&page)).into_response()
+}
+
+/// This document is the contract: tests hold every answer to it.
+pub(super) async fn openapi() -> Response {
+    ([(CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
 }
 
 pub(super) async fn picture(State(site): State<Site>, Path(name): Path<String>) -> Response {
@@ -106,8 +111,23 @@ pub(super) async fn not_so() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this answers to another method; /api/v1/openapi.json lists them")
 }
 
+/// The query of a request; one that cannot be read is a [`Problem`], as everything else is.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Site> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Site) -> Result<Self, Problem> {
+        let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        query
+            .map(|axum::extract::Query(query)| Self(query))
+            .map_err(|wrong| Problem::new(StatusCode::BAD_REQUEST, wrong.body_text()))
+    }
+}
+
 fn known(site: &Site, name: &str) -> Result<TargetName, Problem> {
     let unknown = || {
+        // Few ask for what is not there.
         let known: Vec<String> = site.board.all().iter().map(|status| status.name.to_string()).collect();
         let nearest = known.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
         let hint = nearest.map_or_else(String::new, |nearest| format!("; the nearest name is `{nearest}`"));

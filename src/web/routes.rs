@@ -26,9 +26,11 @@ pub(super) fn all() -> Routes {
     metrics()
         .pages(page::routes())
         .post("/-/reload", api::reload)
-        .get("/api/v1/targets", api::targets)
-        .get("/api/v1/targets/{name}", api::target)
+        .get("/api/v1/openapi.json", api::openapi)
+        .get("/api/v1/targets", api::targets::targets)
+        .get("/api/v1/targets/{name}", api::targets::target)
         .get("/api/v1/targets/{name}/picture", api::picture)
+        .get("/api/v1/targets/{name}/series", api::archive::series)
         .post("/api/v1/targets/{name}/snapshot", api::snapshot)
         .post("/api/v1/targets/{name}/rearm", api::rearm)
         .get("/api/v1/silences", silences::list)
@@ -37,6 +39,7 @@ pub(super) fn all() -> Routes {
         .get("/api/v1/events", trail::events)
         .get("/api/v1/channels", trail::channels)
         .post("/api/v1/channels/{name}/mend", trail::mend)
+        .get("/api/v1/snapshots", api::archive::snapshots)
 }
 
 /// What a listener for metrics alone answers to.

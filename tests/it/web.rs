@@ -3,4 +3,5 @@
 mod access;
 mod clients;
 mod guard;
+mod openapi;
 mod served;

@@ -174,6 +174,9 @@ impl Dispatcher {
         };
         batch.touched.insert(name.clone());
         let stored = finished.outcome.is_ok();
+        if let Ok(Stored { sidecar, .. }) = &finished.outcome {
+            self.tools.metrics.stored(sidecar.seconds, sidecar.bytes);
+        }
         commands.send(Command::CaptureEnded { stored }).await.ok();
         if !finished.outcome.as_ref().is_err_and(CaptureFailure::may_have_killed) {
             batch.writes.push(attempt(&name, finished.part, finished.began, outcome));

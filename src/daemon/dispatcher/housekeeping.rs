@@ -28,15 +28,18 @@ impl Dispatcher {
             let items: Vec<_> = inventory.iter().map(|stored| stored.item(&open)).collect();
             let free = directory.free_disk().ok();
             metrics.storage_free(free.unwrap_or(0));
+            let mut bytes: u64 = inventory.iter().map(|stored| stored.disk_bytes).sum();
             for deletion in retention::plan(&policy, &items, free, now) {
                 match directory.delete(&deletion.name) {
                     Ok(()) => {
                         metrics.pruned(deletion.why.name());
+                        bytes = bytes.saturating_sub(deletion.bytes);
                         info!(snapshot = %deletion.name, freed_bytes = deletion.bytes, "deleted snapshot {}: {}", deletion.name, deletion.why);
                     }
                     Err(problem) => warn!(snapshot = %deletion.name, error = %problem, "cannot delete a snapshot"),
                 }
             }
+            metrics.kept(bytes, now.unix_seconds());
         });
     }
 }

@@ -111,7 +111,8 @@ impl Lane {
         let name = &self.sender.channel().name;
         let outcome = match tried {
             Ok(receipt) => {
-                metrics.notified(name);
+                let tells_of = self.outbox.waiting().find(|entry| entry.id == id).map(|entry| entry.created);
+                metrics.notified(name, tells_of.map_or(0.0, |at| now.since(at).as_secs_f64()));
                 Outcome::Taken(receipt)
             }
             Err(failure) => {
@@ -154,6 +155,12 @@ impl Lane {
             oldest: self.outbox.oldest(),
             last_error: self.outbox.waiting().filter_map(|entry| entry.last_error.as_ref()).last().cloned(),
         }
+    }
+
+    /// When the oldest alert that is owed was put into the outbox; those that a silence holds back are not owed.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        let owed = self.outbox.waiting().filter(|entry| !entry.held);
+        owed.map(|entry| entry.created).min_by_key(|created| created.steady_ms())
     }
 
     /// The entries as they are written, those that nobody will be told any more with a line for the trail.

@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::{Answer, Problem, send};
+use super::{Answer, Problem, Query, send};
 use crate::silence::{Ask, Refusal, Silence};
 use crate::web::{Request, Site};
 

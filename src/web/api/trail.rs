@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::{Answer, Problem, send};
+use super::{Answer, Problem, Query, send};
 use crate::status::trail::{TrailPage, TrailQuery};
 use crate::target::TargetName;
 use crate::web::{Request, Site};

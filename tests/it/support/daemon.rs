@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::openapi;
 use super::polling::wait_for;
 
 /// What outlives the process: its directories, its configuration, its secrets and its environment.
@@ -75,7 +76,9 @@ impl Home {
 
     fn spawn(&self) -> Child {
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_heapwatch"));
+        // `tests/soak` names another one: the release build.
+        let executable = std::env::var("SOAK_EXECUTABLE");
+        let mut command = Command::new(executable.as_deref().unwrap_or(env!("CARGO_BIN_EXE_heapwatch")));
         command.args(["run", "--config"]).arg(self.path("heapwatch.toml"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
@@ -92,9 +95,25 @@ impl Daemon {
 
     /// The body of a page, where it answers with 200.
     pub(crate) async fn get(&self, path: &str) -> Option<String> {
-        let response = self.client.get(format!("http://localhost{path}")).send().await.ok()?.error_for_status().ok()?;
-        let body = http::read_capped(response, 10 << 20).await.ok()?;
-        String::from_utf8(body.into()).ok()
+        self.answer(self.client.get(format!("http://localhost{path}")), path).await
+    }
+
+    /// Asks for something to be done: the body of the answer, where it is 200.
+    pub(crate) async fn post(&self, path: &str) -> Option<String> {
+        let request = self.client.post(format!("http://localhost{path}")).header("content-type", "application/json");
+        self.answer(request, path).await
+    }
+
+    /// Every answer is held against the OpenAPI document.
+    async fn answer(&self, request: reqwest::RequestBuilder, path: &str) -> Option<String> {
+        let request = request.build().unwrap();
+        let method = request.method().to_string();
+        let response = self.client.execute(request).await.ok()?;
+        let status = response.status();
+        let kind = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+        let body = String::from_utf8(http::read_capped(response, 10 << 20).await.ok()?.into()).unwrap();
+        openapi::check(&method, path, status.as_u16(), &kind.unwrap_or_default(), &body);
+        status.is_success().then_some(body)
     }
 
     /// Asks for a reload of the configuration as written; where it is refused, says why.
@@ -139,6 +158,10 @@ impl Daemon {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
