@@ -203,7 +203,7 @@ async fn open_store(config: &Config) -> Result<(Store, Vec<OpenNote>), StartErro
         warn!("{note}");
     }
     if let (false, Some(last)) = (store.stopped_cleanly(), store.last_alive()) {
-        warn!("heapwatch did not stop in order: samples taken after {last} are missing, at most one checkpoint's");
+        warn!("heapwatch did not stop in order: of each target up to ten samples before {last} are missing");
     }
     Ok((store, notes))
 }

@@ -13,6 +13,7 @@ mod detector_properties;
 mod faults;
 mod heap;
 mod init;
+mod kills;
 mod layering;
 mod metrics;
 mod probe;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::lanes::Change;
@@ -55,7 +56,10 @@ impl Dispatcher {
         let mut batch = Batch::default();
         let (version, now) = (env!("CARGO_PKG_VERSION"), self.tools.clock.now());
         let how = if self.tools.store.stopped_cleanly() { "" } else { "; the run before did not stop in order" };
-        batch.record(AuditEvent::new(now, Topic::Daemon, "started", format!("heapwatch {version} started{how}")));
+        let event = AuditEvent::new(now, Topic::Daemon, "started", format!("heapwatch {version} started{how}"));
+        let store = &self.tools.store;
+        let facts = json!({ "stopped_cleanly": store.stopped_cleanly(), "last_alive": store.last_alive() });
+        batch.record(event.with(&facts));
         self.commit(batch).await;
     }
 

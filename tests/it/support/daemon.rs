@@ -1,6 +1,7 @@
 //! The daemon as a child process: started on a configuration of its own, asked over its socket, signalled, killed, and
 //! started again on the same directories.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -80,6 +81,9 @@ impl Home {
         let executable = std::env::var("SOAK_EXECUTABLE");
         let mut command = Command::new(executable.as_deref().unwrap_or(env!("CARGO_BIN_EXE_heapwatch")));
         command.args(["run", "--config"]).arg(self.path("heapwatch.toml"));
+        // Settings of the tests themselves are no keys of the configuration.
+        let ours = env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("HEAPWATCH_"));
+        ours.for_each(|name| drop(command.env_remove(name)));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
     }
@@ -191,11 +195,17 @@ impl Daemon {
 
     /// Starts it on the same directories, after it has ended.
     pub(crate) async fn start_again(&mut self) {
-        self.child = self.home.spawn();
+        self.launch();
         self.is_ready().await;
     }
 
-    async fn is_ready(&mut self) {
+    /// The same, without waiting for anything.
+    pub(crate) fn launch(&mut self) {
+        self.child = self.home.spawn();
+    }
+
+    /// Waits until it has put its configuration in force.
+    pub(crate) async fn is_ready(&mut self) {
         wait_for("the daemon is ready", async || {
             assert_eq!(self.child.try_wait().unwrap(), None, "the daemon ended instead of getting ready");
             self.get("/-/ready").await

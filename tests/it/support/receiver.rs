@@ -37,6 +37,12 @@ pub(crate) enum Answer {
     Hang,
     /// Reads the request and cuts the connection.
     Cut,
+    /// Says 200 and sends the body in so many parts, with a pause before each.
+    Slowly {
+        body: String,
+        parts: usize,
+        pause: Duration,
+    },
     /// Says 200 and sends a body that never ends, some bytes after each pause.
     Endless {
         pause: Duration,
@@ -145,7 +151,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         let answer = scripted.unwrap_or_else(|| (shared.judge)(&request));
         request.answered = match &answer {
             Answer::Reply { status, .. } => Some(*status),
-            Answer::Endless { .. } => Some(200),
+            Answer::Slowly { .. } | Answer::Endless { .. } => Some(200),
             Answer::Hang | Answer::Cut => None,
         };
         shared.received.lock().unwrap().push(request);
@@ -166,6 +172,15 @@ async fn reply(stream: &mut TcpStream, answer: Answer) -> bool {
         }
         Answer::Hang => std::future::pending().await,
         Answer::Cut => false,
+        Answer::Slowly { body, parts, pause } => {
+            let head = format!("HTTP/1.1 200 Scripted\r\ncontent-length: {}\r\n\r\n", body.len());
+            let mut alive = stream.write_all(head.as_bytes()).await.is_ok();
+            for part in body.as_bytes().chunks(body.len().div_ceil(parts).max(1)) {
+                tokio::time::sleep(pause).await;
+                alive = alive && stream.write_all(part).await.is_ok();
+            }
+            alive
+        }
         Answer::Endless { pause } => {
             let head = b"HTTP/1.1 200 Scripted\r\ncontent-length: 1000000000000\r\n\r\n";
             let mut alive = stream.write_all(head).await.is_ok();
