@@ -154,7 +154,7 @@ fn replay_with_options(args: &replay::ReplayArgs) -> Result<(), Failure> {
 
 fn collect_garbage(args: &gc::GcArgs, config: &Config) -> Result<(), Failure> {
     let directories = gc::Directories { snapshots: &config.snapshot_directory, state: &config.state_directory };
-    let now = Clock::start(None).now();
+    let now = Clock::start().now();
     Ok(gc::run(args, directories, &config.retention, now, &mut stdout().lock())?)
 }
 

@@ -15,6 +15,18 @@ pub struct Timestamp {
     wall_ms: i64,
 }
 
+/// Where the steady line stood when the system had run for so long: within the same run of the system, the line goes on
+/// from here exactly, whatever the wall clock did meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// The run of the system, which has another name after each boot.
+    pub boot: String,
+    /// Milliseconds since that boot, suspended time included.
+    pub since_boot_ms: i64,
+    /// The steady line then.
+    pub steady_ms: i64,
+}
+
 impl Timestamp {
     /// A timestamp whose two lines agree: `unix_ms` milliseconds since 1970 in UTC.
     pub const fn from_unix_ms(unix_ms: i64) -> Self {

@@ -96,7 +96,8 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
     let (store, notes) = open_store(&config).await?;
     let store = Arc::new(store);
     let directory = open_snapshots(&config).await?;
-    let clock = Clock::start(store.last_alive());
+    let clock = Clock::resume(store.last_alive(), store.anchor());
+    remember_clock(&store, clock).await;
     let listeners = Listeners::bind(&config.web).await?;
     let address = listeners.address;
 
@@ -196,7 +197,7 @@ async fn run(
 }
 
 async fn open_store(config: &Config) -> Result<(Store, Vec<OpenNote>), StartError> {
-    let (dir, now) = (config.state_directory.clone(), Clock::start(None).now());
+    let (dir, now) = (config.state_directory.clone(), Clock::start().now());
     let opened = tokio::task::spawn_blocking(move || Store::open(&dir, now)).await.map_err(|_| StartError::Stopped)?;
     let (store, notes) = opened?;
     for note in &notes {
@@ -206,6 +207,17 @@ async fn open_store(config: &Config) -> Result<(Store, Vec<OpenNote>), StartErro
         warn!("heapwatch did not stop in order: of each target up to ten samples before {last} are missing");
     }
     Ok((store, notes))
+}
+
+/// So that the next start knows how much time has passed even where the wall clock was set meanwhile.
+async fn remember_clock(store: &Arc<Store>, clock: Clock) {
+    let Some(anchor) = clock.anchor() else { return };
+    let store = Arc::clone(store);
+    let kept = tokio::task::spawn_blocking(move || store.put_anchor(&anchor)).await;
+    if let Ok(Err(problem)) = kept {
+        // An older one from the same boot is as good, and the wall clock is the next best.
+        warn!(error = errors::one_line(&problem), "cannot write where the clock stands");
+    }
 }
 
 async fn open_snapshots(config: &Config) -> Result<SnapshotDir, StartError> {

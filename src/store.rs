@@ -24,7 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use crate::clock::Timestamp;
+use crate::clock::{Anchor, Timestamp};
 use crate::store::opening::Opened;
 
 pub use reader::Reader;
@@ -37,6 +37,8 @@ pub struct Store {
     connection: Mutex<Connection>,
     /// The last moment the daemon was known to run before this start.
     last_alive: Option<Timestamp>,
+    /// Where the steady line of that daemon stood when it started.
+    anchor: Option<Anchor>,
     /// Whether the daemon before this one ended orderly.
     stopped_cleanly: bool,
     /// Held by the daemon as long as it has the directory; a command that joined it has none.
@@ -162,12 +164,12 @@ impl Store {
             Err(_) if reserve::release(dir)? => opening::open(dir, &taken, now),
             first => first,
         };
-        let (Opened { connection, last_alive, stopped_cleanly }, notes) = opened?;
+        let (Opened { connection, last_alive, anchor, stopped_cleanly }, notes) = opened?;
         taken.sign(now);
         // Without it this start is as good, and the next one puts it by.
         reserve::put_by(dir).ok();
         let connection = Mutex::new(connection);
-        Ok((Self { connection, last_alive, stopped_cleanly, lock: Some(taken.lock) }, notes))
+        Ok((Self { connection, last_alive, anchor, stopped_cleanly, lock: Some(taken.lock) }, notes))
     }
 
     /// Joins the daemon on its database, or works on it while no daemon runs: for commands that ask, pin or silence.
@@ -182,20 +184,42 @@ impl Store {
         if found != known {
             return Err(StoreError::Version { path, found, known });
         }
-        Ok(Self { connection: Mutex::new(connection), last_alive: None, stopped_cleanly: true, lock: None })
+        Ok(Self {
+            connection: Mutex::new(connection),
+            last_alive: None,
+            anchor: None,
+            stopped_cleanly: true,
+            lock: None,
+        })
     }
 
     /// A store that lives as long as the process: for a trial without a state directory.
     pub fn open_in_memory() -> Result<Self, StoreError> {
         let mut connection = opening::connect(Path::new(":memory:"))?;
         opening::migrate(&mut connection, 0)?;
-        Ok(Self { connection: Mutex::new(connection), last_alive: None, stopped_cleanly: true, lock: None })
+        Ok(Self {
+            connection: Mutex::new(connection),
+            last_alive: None,
+            anchor: None,
+            stopped_cleanly: true,
+            lock: None,
+        })
     }
 
     /// The last moment a daemon was known to run on this directory before it was opened now. The steady line of the
     /// clock goes on from here, so that intervals survive a restart.
     pub fn last_alive(&self) -> Option<Timestamp> {
         self.last_alive
+    }
+
+    /// Where the steady line of an earlier daemon stood, by the system's own count of time.
+    pub fn anchor(&self) -> Option<&Anchor> {
+        self.anchor.as_ref()
+    }
+
+    /// Remembers where the steady line of this daemon stands, for the next one.
+    pub fn put_anchor(&self, anchor: &Anchor) -> Result<(), StoreError> {
+        Ok(opening::put_anchor(&self.connection(), anchor)?)
     }
 
     /// Whether the daemon before this one ended orderly. Where not, samples after its last block are missing.

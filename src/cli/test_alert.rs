@@ -74,7 +74,7 @@ pub async fn run(args: TestAlertArgs) -> Result<(), Failure> {
     for channel in config.channels.into_iter().filter(|channel| is_chosen(&channel.name)) {
         let options = config.alerts.outbox.clone().for_kind(&channel.kind);
         let sender = Sender::new(channel, Origin::of_this_host())?;
-        let trials = try_channel(&sender, options, Clock::start(None)).await;
+        let trials = try_channel(&sender, options, Clock::start()).await;
         let is_taken = trials.iter().all(|trial| trial.outcome.is_ok());
         tried += 1;
         failed += usize::from(!is_taken);
@@ -104,7 +104,7 @@ async fn mend(channel: &str, listen: &Listen, state: &Path) {
     // Without a database there is no broken channel either.
     let Ok(store) = Store::attach(state) else { return };
     let mark = |broken: BrokenChannel| {
-        let now = Clock::start(None).now();
+        let now = Clock::start().now();
         // No configuration has this fingerprint, so that the next start takes it for changed, and tells the others.
         let tried = BrokenChannel { fingerprint: String::new(), ..broken };
         store.transaction(now, |writer| writer.put_broken_channel(&tried))

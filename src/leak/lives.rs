@@ -143,8 +143,11 @@ fn restarted(pid_before: Option<u64>, pid_now: Option<u64>, before: &Reading, no
         return true;
     }
     let elapsed = now.at.since(before.at).as_secs_f64();
-    if let (Some(uptime_before), Some(uptime_now)) = (before.uptime_ms, now.uptime_ms) {
-        let slack = CLOCK_SLACK_SECONDS.max(CLOCK_SLACK_SHARE * elapsed);
+    let slack = CLOCK_SLACK_SECONDS.max(CLOCK_SLACK_SHARE * elapsed);
+    // Many an uptime is reckoned from a start time by our own wall clock: across a step of that one it says nothing.
+    let wall_elapsed = now.at.wall_ms().saturating_sub(before.at.wall_ms()) as f64 / 1000.0;
+    let clock_was_set = (wall_elapsed - elapsed).abs() > slack;
+    if let (Some(uptime_before), Some(uptime_now), false) = (before.uptime_ms, now.uptime_ms, clock_was_set) {
         let start_moved = elapsed - (uptime_now - uptime_before) as f64 / 1000.0;
         return uptime_now < uptime_before || start_moved > slack;
     }
@@ -198,6 +201,28 @@ mod tests {
         check(|_| {}, with(0, 500), with(30, 4), true, "uptime starts over");
         check(|_| {}, with(0, 300), with(3600, 3000), true, "uptime passed the old one during an outage");
         check(|after| after.rss = Some(1), with(0, 500), with(60, 560), false, "uptime knows better than a drop");
+    }
+
+    /// An uptime that is reckoned from a start time went back by the hours that the clock was set back, and a process
+    /// that lived on was called restarted.
+    #[test]
+    fn a_step_of_the_clock_is_no_restart() {
+        const HOUR_MS: i64 = 3_600_000;
+        let stepped = |second: i64, step_ms: i64, uptime: i64| Sample {
+            at: Timestamp::from_lines(second * 1000, second * 1000 + step_ms),
+            uptime: Some(Duration::from_secs(uptime.unsigned_abs())),
+            ..sample(second, 100)
+        };
+        let before = || stepped(0, 0, 20_000);
+        check(|_| {}, before(), stepped(30, -5 * HOUR_MS, 20_030 - 18_000), false, "set back");
+        check(|_| {}, before(), stepped(30, 5 * HOUR_MS, 20_030 + 18_000), false, "set forward");
+        check(
+            |after| after.pid = Some(8),
+            Sample { pid: Some(7), ..before() },
+            stepped(30, -5 * HOUR_MS, 4),
+            true,
+            "pid",
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 
-use crate::clock::Timestamp;
+use crate::clock::{Anchor, Timestamp};
 use crate::store::files::{self, failed};
 use crate::store::schema::{APPLICATION_ID, MIGRATIONS, tables};
 use crate::store::{OpenNote, StoreError};
@@ -23,6 +23,7 @@ const LOCK: &str = "heapwatch.lock";
 pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) last_alive: Option<Timestamp>,
+    pub(super) anchor: Option<Anchor>,
     pub(super) stopped_cleanly: bool,
 }
 
@@ -138,7 +139,8 @@ fn attempt(path: &Path, must_be_there: bool, notes: &mut Vec<OpenNote>) -> Resul
     if !stopped_cleanly {
         check(&connection, &["blocks"])?;
     }
-    Ok(Opened { last_alive: last_alive(&connection)?, connection, stopped_cleanly })
+    let (last_alive, anchor) = (last_alive(&connection)?, anchor(&connection)?);
+    Ok(Opened { connection, last_alive, anchor, stopped_cleanly })
 }
 
 /// What the database engine itself would overlook of a file that has lost its end: a very short one it takes for new,
@@ -247,6 +249,21 @@ fn last_alive(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
         let (steady, wall) = text.split_once(' ')?;
         Some(Timestamp::from_lines(steady.parse().ok()?, wall.parse().ok()?))
     }))
+}
+
+/// Where the clock of the last daemon stood when it started.
+pub(super) fn anchor(connection: &Connection) -> rusqlite::Result<Option<Anchor>> {
+    let sql = "SELECT value FROM meta WHERE key = 'clock'";
+    let written: Option<String> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    // One that cannot be read is as good as none: the wall clock tells nearly as well.
+    Ok(written.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Remembers where the clock of this daemon stands.
+pub(super) fn put_anchor(connection: &Connection, anchor: &Anchor) -> rusqlite::Result<()> {
+    // Plain data with text keys, which JSON can always hold.
+    let text = serde_json::to_string(anchor).unwrap_or_default();
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('clock', ?1)", [text]).map(drop)
 }
 
 /// Remembers, within a transaction, when it happened.

@@ -17,8 +17,8 @@ use std::time::Duration;
 use actors::Stage;
 use subject::Subject;
 
-/// Beyond this a daemon has polled often enough to have written what it saw.
-const LONGEST_LIFE: Duration = Duration::from_secs(4);
+/// A life of the daemon: four checkpoints, or a moment.
+const LONGEST_LIFE: Duration = Duration::from_secs(6);
 const LONGEST_DEATH: Duration = Duration::from_millis(1_500);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

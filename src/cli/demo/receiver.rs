@@ -60,7 +60,7 @@ impl Receiver {
         let address = listener.local_addr().map_err(DemoError::Receiver)?;
         // Full when the view has not shown 64 webhooks yet; the daemon then waits for its answer, and tries again.
         let (sender, received) = mpsc::channel(64);
-        let desk = Arc::new(Desk { key, clock: Clock::start(None), received: sender });
+        let desk = Arc::new(Desk { key, clock: Clock::start(), received: sender });
         let routes = Router::new().route("/heapwatch", post(take)).with_state(desk);
         let server = tokio::spawn(async move {
             axum::serve(listener, routes).await.ok();

@@ -35,7 +35,7 @@ fn trials(output: &Output) -> Vec<Value> {
 }
 
 fn now_seconds() -> i64 {
-    heapwatch::daemon::clock::Clock::start(None).now().wall_ms() / 1000
+    heapwatch::daemon::clock::Clock::start().now().wall_ms() / 1000
 }
 
 #[tokio::test]

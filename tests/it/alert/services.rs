@@ -145,7 +145,7 @@ async fn one_dead_peer_of_alertmanager_costs_nothing_and_all_dead_ones_a_retry()
 
 #[tokio::test]
 async fn a_test_alert_goes_the_way_of_real_ones() {
-    let clock = Clock::start(None);
+    let clock = Clock::start();
     let seconds = clock.now().wall_ms() / 1000;
     let receiver = Receiver::start(services::standard_webhook(key(), seconds)).await;
     let trials = try_channel(&sender(webhook(receiver.url("/hook"))), Options::default(), clock).await;
@@ -162,7 +162,7 @@ async fn a_test_alert_goes_the_way_of_real_ones() {
 #[tokio::test]
 async fn a_test_alert_that_is_refused_says_so_and_is_not_resolved() {
     let receiver = Receiver::start(|_| Answer::text(403, "bad token")).await;
-    let trials = try_channel(&sender(webhook(receiver.url("/hook"))), Options::default(), Clock::start(None)).await;
+    let trials = try_channel(&sender(webhook(receiver.url("/hook"))), Options::default(), Clock::start()).await;
     assert_eq!(trials.len(), 1);
     assert!(trials[0].outcome.as_ref().is_err_and(|problem| problem.reason() == "auth_error"), "{trials:?}");
 }

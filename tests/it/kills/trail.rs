@@ -55,7 +55,8 @@ pub(super) async fn both_come_to_the_same(killed: &Subject, twin: &Subject, stag
         let name = subject.name;
         for (target, verdict) in ENDS {
             let what = format!("{target} is {verdict} in the eyes of the {name}");
-            let end = subject.daemon.target_when(target, &what, |status| status["watch"]["verdict"]["state"] == verdict);
+            let end =
+                subject.daemon.target_when(target, &what, |status| status["watch"]["verdict"]["state"] == verdict);
             let care = end.await["care"].take();
             assert_eq!(care["episode"].is_object(), verdict == "leaking", "{name}: {care:#}");
             assert_eq!(care["disarmed"].is_string(), target == "fragile", "{name}: {care:#}");
@@ -152,8 +153,8 @@ impl Trail {
         self.times("thrifty", "target_restarted", 0);
         self.times("fragile", "target_restarted", 1);
         self.times("fragile", "still_leaking", 1);
-        let disarmed = self.said("fragile", "snapshot_failed").iter().filter(|said| said["failed"]["disarmed"] == true).count();
-        let disarmed = disarmed + self.said("fragile", "snapshot_failed").iter().filter(|said| said["news"]["disarmed"] == true).count();
+        let disarmed = self.subject.inbox.ids("fragile", "snapshot_failed", |data| data["failed"]["disarmed"] == true);
+        let disarmed = disarmed.len();
         self.is("fragile is disarmed", disarmed, 1, disarmed == 1);
         let trouble: Vec<&AuditEvent> = self.audit.iter().filter(|event| event.kind == "trouble").collect();
         self.is("trouble", trouble.len(), 0, trouble.is_empty());
@@ -177,8 +178,12 @@ impl Trail {
         let inbox = &self.subject.inbox;
         let taken: BTreeSet<String> = inbox.hook.taken().iter().map(|request| id_of(&request.json())).collect();
         let received: BTreeSet<String> = inbox.hook.received().iter().map(|request| id_of(&request.json())).collect();
-        let letters: BTreeMap<&String, &String> =
-            self.letters.iter().filter(|((channel, _), _)| channel == "hook").map(|((_, id), state)| (id, state)).collect();
+        let letters: BTreeMap<&String, &String> = self
+            .letters
+            .iter()
+            .filter(|((channel, _), _)| channel == "hook")
+            .map(|((_, id), state)| (id, state))
+            .collect();
         for (id, state) in &letters {
             let fine = match state.as_str() {
                 "delivered" | "standing" => taken.contains(*id),
@@ -242,7 +247,8 @@ impl Trail {
         self.is("attempts of thrifty", spent, BUDGET, spent == BUDGET);
         let asked = fragile.puppet.captures(name);
         self.is("captures of fragile", asked, 1, asked == 1);
-        let open: Vec<&Attempt> = self.attempts.values().flatten().filter(|attempt| attempt.outcome == "started").collect();
+        let open: Vec<&Attempt> =
+            self.attempts.values().flatten().filter(|attempt| attempt.outcome == "started").collect();
         self.is("attempts without an end", open.len(), 0, open.is_empty());
     }
 

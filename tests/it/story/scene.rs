@@ -73,7 +73,7 @@ pub(super) fn tables(receiver: &Receiver, targets: &str) -> String {
 /// A receiver that takes what is signed with our secret, and nothing else.
 pub(super) async fn receiver() -> Receiver {
     #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-    let now = Clock::start(None).now().unix_seconds() as i64;
+    let now = Clock::start().now().unix_seconds() as i64;
     Receiver::start(services::standard_webhook(SigningKey::parse(&SECRET.into()).unwrap(), now)).await
 }
 
@@ -113,7 +113,7 @@ impl Scene {
     pub(super) fn said(&self, name: &str) -> Vec<String> {
         let store = Store::attach(&self.daemon.home.path("state")).unwrap();
         let query = TrailQuery { target: name.parse().ok(), limit: Some(LARGEST_PAGE), ..TrailQuery::default() };
-        let trail = store.read(|reader| reader.events(&query, Clock::start(None).now())).unwrap();
+        let trail = store.read(|reader| reader.events(&query, Clock::start().now())).unwrap();
         let alerts = trail.events.into_iter().filter(|event| event.detail["news"].is_object());
         alerts.map(|event| event.kind).collect()
     }

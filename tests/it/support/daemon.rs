@@ -83,7 +83,9 @@ impl Home {
         command.args(["run", "--config"]).arg(self.path("heapwatch.toml"));
         // Settings of the tests themselves are no keys of the configuration.
         let ours = env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("HEAPWATCH_"));
-        ours.for_each(|name| drop(command.env_remove(name)));
+        for name in ours {
+            command.env_remove(name);
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
     }
