@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, the exit codes, and the one place that prints an error's chain.
 
 use std::io::stdout;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -34,9 +35,11 @@ mod output;
 use exit::Failure;
 use sources::ConfigArgs;
 
+use crate::clock::Timestamp;
 use crate::config::{self, Config};
 use crate::daemon::clock::Clock;
 use crate::leak;
+use crate::store::Store;
 
 /// A memory watchdog for long-running services: finds the leak, takes the heap snapshots, names the guilty line.
 #[derive(Debug, Parser)]
@@ -154,8 +157,15 @@ fn replay_with_options(args: &replay::ReplayArgs) -> Result<(), Failure> {
 
 fn collect_garbage(args: &gc::GcArgs, config: &Config) -> Result<(), Failure> {
     let directories = gc::Directories { snapshots: &config.snapshot_directory, state: &config.state_directory };
-    let now = Clock::start().now();
+    let now = daemon_time(&config.state_directory);
     Ok(gc::run(args, directories, &config.retention, now, &mut stdout().lock())?)
+}
+
+/// The time as the daemon of this state directory counts it, which the wall clock may be hours away from.
+fn daemon_time(state: &Path) -> Timestamp {
+    let clock = Store::attach(state).map(|store| Clock::of(&store));
+    // Without a database no daemon has begun to count.
+    clock.unwrap_or_else(|_| Clock::start()).now()
 }
 
 /// The runtime of commands that ask somebody something; they wait more than they work, so one thread does.

@@ -13,6 +13,7 @@ pub mod signals;
 pub mod watcher;
 
 mod archive;
+mod caught;
 mod dispatcher;
 mod ledger;
 mod listening;
@@ -96,7 +97,7 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
     let (store, notes) = open_store(&config).await?;
     let store = Arc::new(store);
     let directory = open_snapshots(&config).await?;
-    let clock = Clock::resume(store.last_alive(), store.anchor());
+    let clock = Clock::of(&store);
     remember_clock(&store, clock).await;
     let listeners = Listeners::bind(&config.web).await?;
     let address = listeners.address;

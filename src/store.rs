@@ -184,13 +184,8 @@ impl Store {
         if found != known {
             return Err(StoreError::Version { path, found, known });
         }
-        Ok(Self {
-            connection: Mutex::new(connection),
-            last_alive: None,
-            anchor: None,
-            stopped_cleanly: true,
-            lock: None,
-        })
+        let (last_alive, anchor) = (opening::last_alive(&connection)?, opening::anchor(&connection)?);
+        Ok(Self { connection: Mutex::new(connection), last_alive, anchor, stopped_cleanly: true, lock: None })
     }
 
     /// A store that lives as long as the process: for a trial without a state directory.

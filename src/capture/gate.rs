@@ -54,6 +54,8 @@ pub struct Situation {
     pub learned_cost: Option<LearnedCost>,
     /// Free bytes on the disk of the snapshot directory.
     pub free_disk: Option<u64>,
+    /// The state database takes no writes: what is done now would be forgotten by a restart.
+    pub unrecorded: bool,
     /// When the last complete pair (or baseline) of this target was taken.
     pub last_pair: Option<Timestamp>,
     /// Attempts within the last 24 hours, failed ones included.
@@ -99,6 +101,7 @@ pub fn decide(situation: &Situation, options: &GateOptions, now: Timestamp) -> R
         situation.disarmed.clone().map(|why| Refusal::Disarmed { why }),
         memory,
         check_disk(situation, options),
+        situation.unrecorded.then_some(Refusal::Unrecorded),
         check_cooldown(situation, options, now),
         check_budget(situation, options),
         check_health(situation, options),
@@ -197,6 +200,7 @@ mod tests {
             reported_limit: Some(512 * MIB),
             learned_cost: None,
             free_disk: Some(10_000 * MIB),
+            unrecorded: false,
             last_pair: None,
             captures_last_day: 0,
             healthy_polls: 10,

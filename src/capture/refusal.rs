@@ -45,6 +45,8 @@ pub enum Refusal {
         /// What must be free.
         needed: u64,
     },
+    /// The state database cannot be written: an attempt that nobody remembers would count against no budget.
+    Unrecorded,
     /// The last pair is too recent.
     Cooldown {
         /// Time until the next is allowed.
@@ -86,6 +88,7 @@ impl Refusal {
             Self::Memory { .. } => "memory",
             Self::HeapTooLarge { .. } => "heap_too_large",
             Self::Disk { .. } => "disk",
+            Self::Unrecorded => "unrecorded",
             Self::Cooldown { .. } => "cooldown",
             Self::Budget { .. } => "budget",
             Self::Unhealthy { .. } => "unhealthy",
@@ -121,6 +124,7 @@ impl Refusal {
              disk_reserve = {}",
                 options.disk_reserve
             ),
+            Self::Unrecorded => "make the disk of the state directory writable, with free space and free inodes".into(),
             Self::Disarmed { .. } => "find out why it died, then `heapwatch rearm` it".into(),
             Self::Budget { .. } => "run `heapwatch snapshot` by hand, or raise daily_budget".into(),
             Self::Cooldown { .. } | Self::Unhealthy { .. } | Self::WarmingUp | Self::GroupBusy | Self::Busy { .. } => {
@@ -164,6 +168,9 @@ impl fmt::Display for Refusal {
             }
             Self::Disk { free: None, needed } => {
                 write!(f, "needs {} of free disk, and what is free is unknown", size(*needed))
+            }
+            Self::Unrecorded => {
+                f.write_str("the state database cannot be written, so the capture could not be recorded")
             }
             Self::Cooldown { left } => {
                 write!(f, "the last pair is too recent, wait {}", humantime::format_duration(whole_seconds(*left)))

@@ -104,7 +104,7 @@ impl Source<'_> {
         match self {
             Self::Daemon(server) => Ok(server.get_some(&["api", "v1", "events"], &parameters(query)).await?),
             Self::Database(store) => {
-                let now = Clock::start().now();
+                let now = Clock::of(store).now();
                 Ok(store.read(|reader| reader.events(query, now))?)
             }
         }

@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 
 use crate::alert::message::Culprit;
 use crate::clock::Timestamp;
+use crate::daemon::caught::caught;
 use crate::daemon::clock::Clock;
 use crate::heap::report::{self, Report};
 use crate::heap::summary::Summary;
@@ -88,6 +89,9 @@ pub enum AnalysisError {
     /// It printed something else than a report.
     #[error("the analysis printed no report")]
     Output(#[from] serde_json::Error),
+    /// A defect of heapwatch cut it off.
+    #[error("heapwatch itself failed over the analysis")]
+    Panicked,
 }
 
 /// Most of a report that is read: names in a heap may be many, but a report lists only the worst.
@@ -97,7 +101,8 @@ const ERROR_LIMIT: u64 = 4 << 10;
 
 /// Analyses. Dropping the future kills the process.
 pub(super) async fn run(options: Options, target: TargetName, snapshot: String, task: Task, clock: Clock) -> Analysis {
-    let outcome = analyse(&options, &task).await;
+    let what = format!("the analysis of {snapshot}");
+    let outcome = caught(&what, analyse(&options, &task)).await.unwrap_or(Err(AnalysisError::Panicked));
     Analysis { target, snapshot, at: clock.now(), outcome }
 }
 

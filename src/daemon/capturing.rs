@@ -6,6 +6,7 @@ use crate::capture::download::Capturer;
 use crate::capture::failure::CaptureError;
 use crate::clock::Timestamp;
 use crate::config::Target;
+use crate::daemon::caught::caught;
 use crate::daemon::clock::Clock;
 use crate::leak::event::PairPart;
 use crate::leak::verdict::Verdict;
@@ -55,6 +56,9 @@ pub enum CaptureFailure {
     /// It could not be kept.
     #[error("the snapshot could not be stored")]
     Store(#[from] StoreError),
+    /// A defect of heapwatch cut it off.
+    #[error("heapwatch itself failed while the snapshot was being taken")]
+    Panicked,
 }
 
 impl CaptureFailure {
@@ -63,6 +67,7 @@ impl CaptureFailure {
         match self {
             Self::Download(failure) => failure.reason().name(),
             Self::Store(_) => "store",
+            Self::Panicked => "panicked",
         }
     }
 
@@ -71,6 +76,8 @@ impl CaptureFailure {
         match self {
             Self::Download(failure) => failure.may_have_killed(),
             Self::Store(_) => false,
+            // Nobody knows how far it had come.
+            Self::Panicked => true,
         }
     }
 }
@@ -78,7 +85,8 @@ impl CaptureFailure {
 /// Takes the snapshot. Dropping the future leaves nothing that looks whole.
 pub(super) async fn run(job: Job) -> Finished {
     let (target, part, began, clock) = (job.target.name.clone(), job.part, job.began, job.clock);
-    let outcome = fetch_and_store(job).await;
+    let what = format!("the capture of {target}");
+    let outcome = caught(&what, fetch_and_store(job)).await.unwrap_or(Err(CaptureFailure::Panicked));
     Finished { target, part, began, ended: clock.now(), outcome }
 }
 

@@ -6,6 +6,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 
 use crate::clock::{Anchor, Timestamp};
+use crate::store::Store;
 
 /// A running clock: a steady line that no clock step moves, and the wall clock beside it.
 ///
@@ -32,6 +33,11 @@ impl Clock {
     pub fn resume(last_alive: Option<Timestamp>, anchor: Option<&Anchor>) -> Self {
         let steady_at_start_ms = continued(last_alive, anchor, boot().as_ref(), wall_ms());
         Self { started: Instant::now(), steady_at_start_ms }
+    }
+
+    /// The clock that the daemon of this store goes by: its own at its start, and that of commands that join it.
+    pub fn of(store: &Store) -> Self {
+        Self::resume(store.last_alive(), store.anchor())
     }
 
     /// Where the steady line stands, for [`Clock::resume`]; `None` where the system does not count its own time.

@@ -182,7 +182,7 @@ impl Dispatcher {
                 // Before the events: where each of them takes long (a slow disk, many targets), captures that are due,
                 // retries and the watchdog would wait for a pause that never comes. A tick comes once a period.
                 _ = ticks.tick() => self.on_tick().await,
-                Some(event) = events.recv() => self.on_event(event).await,
+                Some(event) = events.recv() => self.on_events(event, &mut events).await,
             }
             self.pump().await;
         }
@@ -211,17 +211,29 @@ impl Dispatcher {
         }
     }
 
-    async fn on_event(&mut self, event: Event) {
+    /// Takes in an event and those that wait behind it, and writes what they give rise to in one transaction: where
+    /// thousands of targets report at the same time, one for each would keep the disk busy for longer than they take.
+    async fn on_events(&mut self, first: Event, queue: &mut mpsc::Receiver<Event>) {
+        /// What comes after them waits a little longer, ticks and orders too.
+        const MOST_AT_ONCE: usize = 64;
         let mut batch = Batch::default();
-        match event {
-            Event::Watch { target, news } => self.on_news(&target, news, &mut batch).await,
-            Event::Captured(finished) => self.on_captured(*finished, &mut batch).await,
-            Event::Analysed(analysis) => self.on_analysed(*analysis, &mut batch).await,
-            Event::Delivered { channel, entry, tried } => self.on_delivered(&channel, &entry, tried, &mut batch),
-            Event::Asked(request) => self.on_request(request, &mut batch).await,
-            Event::Recorded(event) => batch.record(*event),
+        self.on_event(first, &mut batch).await;
+        for _ in 1..MOST_AT_ONCE {
+            let Ok(event) = queue.try_recv() else { break };
+            self.on_event(event, &mut batch).await;
         }
         self.commit(batch).await;
+    }
+
+    async fn on_event(&mut self, event: Event, batch: &mut Batch) {
+        match event {
+            Event::Watch { target, news } => self.on_news(&target, news, batch).await,
+            Event::Captured(finished) => self.on_captured(*finished, batch).await,
+            Event::Analysed(analysis) => self.on_analysed(*analysis, batch).await,
+            Event::Delivered { channel, entry, tried } => self.on_delivered(&channel, &entry, tried, batch),
+            Event::Asked(request) => self.on_request(request, batch).await,
+            Event::Recorded(event) => batch.record(*event),
+        }
     }
 
     async fn on_tick(&mut self) {
@@ -239,8 +251,6 @@ impl Dispatcher {
         }
         for lane in self.lanes.values_mut() {
             batch.settle(lane.expire(now));
-            let waited = lane.oldest().map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
-            self.tools.metrics.owed(lane.name(), lane.owed(), waited);
         }
         self.start_owed_analyses();
         if now.since(self.housekept) >= self.rules.housekeeping {
@@ -301,7 +311,7 @@ impl Dispatcher {
                 break;
             }
             match tokio::time::timeout_at(deadline, events.recv()).await {
-                Ok(Some(event)) => self.on_event(event).await,
+                Ok(Some(event)) => self.on_events(event, &mut events).await,
                 Ok(None) | Err(_) => break,
             }
             self.reap();

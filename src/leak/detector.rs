@@ -235,7 +235,7 @@ impl Detector {
             };
         }
         let Some(floor) = watch.newest() else { return Vec::new() };
-        let resolution = episode.on_floor(floor, self.options.block.as_secs_f64(), now, &self.options);
+        let resolution = episode.on_floor(floor, self.options.block.as_secs_f64(), &self.options);
         resolution.map_or_else(Vec::new, |resolution| {
             self.known.episode = None;
             self.known.pair = Pair::Idle;

@@ -24,6 +24,18 @@ pub(crate) struct Episode {
     /// When growth was last evident, or the episode's life ended.
     until: Timestamp,
     stage: Stage,
+    /// Time without growth in a life that goes on.
+    #[serde(default)]
+    quiet: Quiet,
+}
+
+/// Growth that is no longer seen: of how long floors say so, and from which one on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Quiet {
+    /// Time that was covered by floors, seconds: while nobody looked, nothing has ended.
+    seconds: f64,
+    /// The floor at its begin; one that is clearly higher begins it anew.
+    from: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +61,17 @@ impl Episode {
     /// Opens an episode on growth of `signal` from `from` to `to` bytes since `since`.
     pub(crate) fn open(signal: Signal, now: Timestamp, since: Timestamp, slope: f64, span: (f64, f64)) -> Self {
         let (from, to) = span;
-        Self { signal, confirmed: now, since, slope, from, to, until: now, stage: Stage::Leaking }
+        Self {
+            signal,
+            confirmed: now,
+            since,
+            slope,
+            from,
+            to,
+            until: now,
+            stage: Stage::Leaking,
+            quiet: Quiet::default(),
+        }
     }
 
     /// True while a fix is being watched.
@@ -73,6 +95,7 @@ impl Episode {
     /// Growth is evident: true where a fix was being watched and so has not held.
     pub(crate) fn on_growth(&mut self, now: Timestamp) -> bool {
         self.until = now;
+        self.quiet = Quiet::default();
         let watched = self.is_watching();
         self.stage = Stage::Leaking;
         watched
@@ -89,18 +112,16 @@ impl Episode {
     }
 
     /// A floor of the episode's signal was closed after `seconds`; returns how the episode ends, where it does.
-    pub(crate) fn on_floor(
-        &mut self,
-        floor: f64,
-        seconds: f64,
-        now: Timestamp,
-        options: &Options,
-    ) -> Option<Resolution> {
+    pub(crate) fn on_floor(&mut self, floor: f64, seconds: f64, options: &Options) -> Option<Resolution> {
         match &mut self.stage {
             Stage::Leaking => {
                 self.to = self.to.max(floor);
-                let ended = now.since(self.until) >= options.verify;
-                ended.then(|| self.resolution((floor, floor), now.since(self.until).as_secs_f64(), "growth has ended"))
+                let quiet = self.quiet.step(floor, seconds, options);
+                let ended = quiet.seconds >= options.verify.as_secs_f64();
+                let level = (quiet.from.unwrap_or(floor), floor);
+                ended.then(|| {
+                    self.resolution((level.0.min(floor), level.0.max(floor)), quiet.seconds, "growth has ended")
+                })
             }
             Stage::Watching(watching) => {
                 watching.seconds += seconds;
@@ -136,6 +157,19 @@ impl Episode {
             after_seconds,
             says,
         }
+    }
+}
+
+impl Quiet {
+    fn step(&mut self, floor: f64, seconds: f64, options: &Options) -> Self {
+        let from = self.from.unwrap_or(floor);
+        let matters = (options.min_rise.bytes() as f64).max(options.min_growth * from);
+        *self = if floor > from + matters {
+            Self { seconds: 0.0, from: Some(floor) }
+        } else {
+            Self { seconds: self.seconds + seconds, from: Some(from) }
+        };
+        *self
     }
 }
 

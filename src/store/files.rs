@@ -68,10 +68,12 @@ pub(super) fn write_whole(path: &Path, content: &[u8]) -> Result<(), StoreError>
     written.map_err(failed("write", path))
 }
 
-/// Free bytes that a process without privileges may use.
+/// Free bytes that a process without privileges may use; none where no file can be made for want of inodes.
 pub(super) fn free_disk(dir: &Path) -> Result<u64, StoreError> {
     let disk = rustix::fs::statvfs(dir).map_err(|error| failed("look at", dir)(error.into()))?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    // File systems that make inodes as they need them announce a total of zero.
+    let no_inodes = disk.f_files > 0 && disk.f_favail == 0;
+    Ok(if no_inodes { 0 } else { disk.f_bavail.saturating_mul(disk.f_frsize) })
 }
 
 /// Makes the names in a directory as durable as the files behind them.

@@ -242,7 +242,7 @@ pub(super) fn put_clean_mark(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// When the last transaction happened.
-fn last_alive(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+pub(super) fn last_alive(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     let written: Option<String> =
         connection.query_row("SELECT value FROM meta WHERE key = 'alive'", [], |row| row.get(0)).optional()?;
     Ok(written.and_then(|text| {

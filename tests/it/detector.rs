@@ -279,3 +279,24 @@ fn a_shrunk_story_takes_a_minute() {
     assert_eq!(due.iter().map(|(part, _)| *part).collect::<Vec<_>>(), [PairPart::First, PairPart::Second]);
     assert!(seconds[0] < 45.0 && (seconds[1] - seconds[0] - 12.0).abs() < 1.0, "{seconds:?}");
 }
+
+/// A daemon that was off for a weekend came back to a leak that had gone on, and called it over: nothing had grown
+/// before its eyes for 48 hours, which were closed.
+#[test]
+fn a_leak_is_not_over_because_nobody_looked() {
+    let slow = |age: f64| 80.0 + 2.0 * age;
+    let process = Process::new(0, slow);
+    let mut detector = Detector::new(options());
+    let before = watch(&mut detector, &process, 0.0, 26.0);
+    assert!(confirmed(&before).is_some());
+    let state = detector.to_state();
+    let mut later = Detector::restore(options(), state);
+    let after = watch(&mut later, &process, 26.0 + 60.0, 26.0 + 60.0 + 12.0);
+    let ended = after.iter().any(|event| matches!(event.change, Change::LeakResolved { .. }));
+    assert!(!ended && confirmed(&after).is_none(), "{after:#?}");
+
+    let level = Process::new(0, move |age| slow(age.min(26.0 + 60.0 + 12.0)));
+    let after = watch(&mut later, &level, 98.0, 98.0 + 70.0);
+    let ended = after.iter().find(|event| matches!(event.change, Change::LeakResolved { .. }));
+    assert!(ended.is_some_and(|event| hours(event) > 98.0 + 40.0), "two days without growth end it: {after:#?}");
+}

@@ -2,6 +2,8 @@
 //! them, and the receiver that it tells. Times are shrunk as in the demo; nothing else is.
 
 mod channels;
+mod clock;
+mod comeback;
 mod demo;
 mod disk;
 mod gate;

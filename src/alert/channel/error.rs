@@ -74,6 +74,9 @@ pub enum SendError {
         #[source]
         source: reqwest::Error,
     },
+    /// A defect of heapwatch: this alert cannot be sent, and must not hold up the others.
+    #[error("heapwatch itself failed over this alert")]
+    Panicked,
 }
 
 /// What to do after a failed attempt.
@@ -126,7 +129,7 @@ impl SendError {
             Self::Timeout { .. } | Self::Lost { .. } => Disposition::Retry { after: None, maybe_taken: true },
             Self::Refused { disposition, .. } => *disposition,
             Self::NotOk { .. } => Disposition::ChannelRefuses,
-            Self::Unsendable { .. } => Disposition::Permanent,
+            Self::Unsendable { .. } | Self::Panicked => Disposition::Permanent,
         }
     }
 
@@ -138,6 +141,7 @@ impl SendError {
             Self::Lost { .. } => "connection_lost",
             Self::NotOk { .. } => "not_ok",
             Self::Unsendable { .. } => "unsendable",
+            Self::Panicked => "panicked",
             Self::Refused { status, .. } => match status {
                 300..=399 => "redirect",
                 401 | 403 => "auth_error",

@@ -82,7 +82,6 @@ impl Dispatcher {
             running: None,
             doubt,
             analysing: false,
-            settling: None,
         }
     }
 }

@@ -62,9 +62,12 @@ impl Dispatcher {
     pub(super) fn observe_cost(&mut self, name: &TargetName, now: Timestamp, batch: &mut Batch) {
         let Some(status) = self.tools.board.get(name) else { return };
         let Some(care) = self.cares.get_mut(name) else { return };
-        let Some(settling) = &mut care.settling else { return };
-        if let Some(rss) = status.watch.sample.as_ref().and_then(|sample| sample.rss) {
-            settling.rss_peak = settling.rss_peak.max(rss);
+        let Some(settling) = &mut care.memory.settling else { return };
+        if let Some(rss) = status.watch.sample.as_ref().and_then(|sample| sample.rss)
+            && rss > settling.rss_peak
+        {
+            settling.rss_peak = rss;
+            batch.touched.insert(name.clone());
         }
         if status.watch.polls < settling.polls_before + SETTLING_POLLS {
             return;
@@ -76,7 +79,7 @@ impl Dispatcher {
             let dearest = care.memory.learned.is_none_or(|known| known.factor < cost.factor);
             care.memory.learned = if dearest { Some(cost) } else { care.memory.learned };
         }
-        care.settling = None;
+        care.memory.settling = None;
         batch.touched.insert(name.clone());
     }
 }

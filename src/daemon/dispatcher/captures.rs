@@ -60,11 +60,18 @@ impl Dispatcher {
         let running = self.cares.values().filter(|care| care.running.is_some()).count();
         let group_busy = self.group_is_busy(name);
         let max_running = self.rules.limits.max_captures;
+        let unrecorded = self.ledger.is_failing();
         let care = self.cares.get_mut(name)?;
         care.capturer.as_ref()?;
         care.forget_old_attempts(now);
-        let situation =
-            Situation { free_disk, group_busy, running, max_running, ..care.situation(part, by_person, &status.watch) };
+        let situation = Situation {
+            free_disk,
+            unrecorded,
+            group_busy,
+            running,
+            max_running,
+            ..care.situation(part, by_person, &status.watch)
+        };
         let options = &care.target.capture.as_ref()?.gate;
         Some(gate::decide(&situation, options, now))
     }
@@ -94,7 +101,7 @@ impl Dispatcher {
         }
         let part = wanted.part;
         match self.ask_gate(name, part, false, now).await {
-            Some(Ok(permit)) => self.start_capture(name, part, permit, now, batch).await,
+            Some(Ok(permit)) => drop(self.start_capture(name, part, permit, now, batch).await),
             Some(Err(refused)) => self.on_refused(name, part, &refused, now, batch),
             None => {}
         }
@@ -121,7 +128,8 @@ impl Dispatcher {
         self.say(name, fact, batch);
     }
 
-    /// Writes the attempt, tells the watcher, and starts the download.
+    /// Writes the attempt, tells the watcher, and starts the download. Whether it runs: not where the attempt could not
+    /// be written.
     pub(super) async fn start_capture(
         &mut self,
         name: &TargetName,
@@ -129,10 +137,10 @@ impl Dispatcher {
         permit: Permit,
         now: Timestamp,
         batch: &mut Batch,
-    ) {
-        let Some(status) = self.tools.board.get(name) else { return };
-        let Some(care) = self.cares.get_mut(name) else { return };
-        let Some(capturer) = care.capturer.clone() else { return };
+    ) -> bool {
+        let Some(status) = self.tools.board.get(name) else { return false };
+        let Some(care) = self.cares.get_mut(name) else { return false };
+        let Some(capturer) = care.capturer.clone() else { return false };
         let job = prepare(care, capturer, part, now, &status, &self.tools);
         let sample = status.watch.sample.as_ref();
         care.running = Some(Running {
@@ -143,7 +151,7 @@ impl Dispatcher {
             died: false,
         });
         care.attempts.push(now);
-        care.settling = None;
+        care.memory.settling = None;
         let commands = care.commands.clone();
         batch.touched.insert(name.clone());
         batch.writes.push(attempt(name, part, now, STARTED));
@@ -152,6 +160,10 @@ impl Dispatcher {
         // The attempt is on disk before the request goes out: a budget that a kill resets is no budget.
         let written = std::mem::take(batch);
         self.commit(written).await;
+        if self.ledger.is_failing() {
+            self.call_off(name, part, now, batch);
+            return false;
+        }
         info!(
             target.name = %name, needed_bytes = permit.needed_memory, allowed_bytes = permit.allowed_memory,
             "taking a heap snapshot of {name}"
@@ -161,6 +173,16 @@ impl Dispatcher {
         self.captures.spawn(async move {
             events.send(Event::Captured(Box::new(capturing::run(job).await))).await.ok();
         });
+        true
+    }
+
+    /// A capture that nobody would remember is not begun; the gate says why when it is asked again.
+    fn call_off(&mut self, name: &TargetName, part: PairPart, began: Timestamp, batch: &mut Batch) {
+        let Some(care) = self.cares.get_mut(name) else { return };
+        care.running = None;
+        care.attempts.retain(|attempt| *attempt != began);
+        batch.touched.insert(name.clone());
+        batch.writes.push(attempt(name, part, began, "unrecorded"));
     }
 
     pub(super) async fn on_captured(&mut self, finished: Finished, batch: &mut Batch) {
@@ -222,7 +244,7 @@ impl Dispatcher {
             }
         }
         if let (Some(heap_used), Some(rss_before)) = (running.heap_used, running.rss) {
-            care.settling = Some(Settling { heap_used, rss_before, rss_peak: rss_before, polls_before });
+            care.memory.settling = Some(Settling { heap_used, rss_before, rss_peak: rss_before, polls_before });
         }
         let sidecar = &snapshot.sidecar;
         let snapshot = StoredSnapshot {

@@ -35,7 +35,6 @@ pub(super) struct Care {
     pub(super) doubt: Option<Doubt>,
     /// The comparison of its pair runs.
     pub(super) analysing: bool,
-    pub(super) settling: Option<Settling>,
 }
 
 /// What survives a kill, as JSON in the database.
@@ -67,6 +66,9 @@ pub(super) struct Memory {
     pub(super) culprit: Option<String>,
     /// Likely kills of the last 7 days, as the last restart reported them.
     pub(super) kills_this_week: u32,
+    /// The last capture, until its cost is known.
+    #[serde(default)]
+    pub(super) settling: Option<Settling>,
     /// When the polls began to fail that it was called down for; it is down still.
     #[serde(default)]
     pub(super) down_since: Option<Timestamp>,
@@ -135,12 +137,13 @@ pub(super) struct Failure {
 }
 
 /// The polls right after a capture, which show what it has cost.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Settling {
     pub(super) heap_used: u64,
     pub(super) rss_before: u64,
     pub(super) rss_peak: u64,
-    /// Polls counted when the capture ended.
+    /// Polls counted when the capture ended; a later run of the daemon counts from zero again.
+    #[serde(skip)]
     pub(super) polls_before: u64,
 }
 
@@ -163,6 +166,7 @@ impl Memory {
             to_analyse: None,
             culprit: None,
             kills_this_week: 0,
+            settling: None,
             down_since: None,
             verdict: None,
         }
@@ -201,6 +205,7 @@ impl Memory {
         self.pair = None;
         self.wanted = None;
         self.second_is_due = false;
+        self.settling = None;
     }
 
     /// An episode begins.
@@ -244,6 +249,7 @@ impl Care {
             reported_limit: sample.and_then(|sample| sample.memory_limit),
             learned_cost: self.memory.learned,
             free_disk: None,
+            unrecorded: false,
             last_pair: self.memory.last_pair,
             captures_last_day: u32::try_from(self.attempts.len()).unwrap_or(u32::MAX),
             healthy_polls: watch.healthy_polls.min(u32::try_from(polls).unwrap_or(u32::MAX)),

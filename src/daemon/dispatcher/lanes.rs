@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use tracing::{error, warn};
 
-use crate::alert::channel::{Origin, Sender, SetupError};
+use crate::alert::channel::{Origin, SendError, Sender, SetupError};
 use crate::alert::message::Alert;
 use crate::alert::outbox::{self, Entry, EntryState, Health, Next, Outbox, Outcome};
 use crate::alert::{Channel, ChannelKind};
 use crate::clock::Timestamp;
+use crate::daemon::caught::caught;
 use crate::daemon::event::{Event, Tried};
 use crate::daemon::metrics::Metrics;
 use crate::errors;
@@ -235,7 +236,8 @@ impl Attempt {
     /// Sends, and says what came of it.
     pub(super) async fn run(self) -> Event {
         let outbox::Attempt { entry, delivery } = *self.attempt;
-        let tried = self.sender.send(&entry.alert, &delivery).await;
+        let what = format!("the delivery of alert {} to {}", entry.id, entry.channel);
+        let tried = caught(&what, self.sender.send(&entry.alert, &delivery)).await.unwrap_or(Err(SendError::Panicked));
         Event::Delivered { channel: entry.channel, entry: entry.id, tried }
     }
 }

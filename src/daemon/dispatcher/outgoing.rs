@@ -132,6 +132,10 @@ impl Dispatcher {
     /// arrived.
     pub(super) async fn pump(&mut self) {
         let now = self.tools.clock.now();
+        for lane in self.lanes.values() {
+            let waited = lane.oldest().map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
+            self.tools.metrics.owed(lane.name(), lane.owed(), waited);
+        }
         let due: Vec<_> = self.lanes.values_mut().filter_map(|lane| lane.pump(now)).collect();
         if due.is_empty() {
             return;

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use super::{Batch, Dispatcher};
+use crate::capture::gate::Refusal;
 use crate::daemon::ledger::Write;
 use crate::daemon::watcher::Command;
 use crate::leak::Picture;
@@ -44,9 +45,11 @@ impl Dispatcher {
         let has_first = self.cares.get(name).is_some_and(|care| care.memory.first().is_some());
         let part = if has_first { PairPart::Second } else { PairPart::First };
         match self.ask_gate(name, part, true, now).await {
-            Some(Ok(permit)) => {
-                self.start_capture(name, part, permit, now, batch).await;
+            Some(Ok(permit)) if self.start_capture(name, part, permit, now, batch).await => {
                 SnapshotAnswer::Started { part }
+            }
+            Some(Ok(_)) => {
+                SnapshotAnswer::Refused { refusals: vec![Refusal::Unrecorded.to_string()], advice: Vec::new() }
             }
             Some(Err(refused)) => SnapshotAnswer::Refused {
                 refusals: refused.refusals.iter().map(ToString::to_string).collect(),

@@ -75,9 +75,9 @@ impl Puppet {
     }
 }
 
-/// The body of every snapshot, larger than what a socket takes at once.
+/// The body of every snapshot.
 pub(super) fn heap() -> String {
-    String::from_utf8(snapshot(20_000)).unwrap()
+    String::from_utf8(snapshot(1_000)).unwrap()
 }
 
 impl State {

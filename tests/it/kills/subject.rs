@@ -25,6 +25,8 @@ first_retry = "200ms"
 longest_retry = "500ms"
 reminder_interval = "5s"
 "#;
+/// Of a leak that is never mended; so many kills must not look like a mend.
+const ENDLESS: &str = "detection = { verify = \"10m\" }";
 const POLLS_OF_A_CHECKPOINT: u64 = 10;
 /// What a kill may take of the samples of a target.
 pub(super) const CHECKPOINT_MS: i64 = 1_500;
@@ -88,8 +90,8 @@ fn tables(stage: &Stage, fragile: &Act, inbox: &Inbox) -> String {
         target("restarting", &stage.restarting, ""),
         target("flappy", &stage.flappy, ""),
         target("listening", &stage.listening, gauge),
-        target("thrifty", &stage.thrifty, &snapshot("").replace("1000", &BUDGET.to_string())),
-        target("fragile", fragile, &snapshot("")),
+        target("thrifty", &stage.thrifty, &format!("{}\n{ENDLESS}", snapshot("").replace("1000", &BUDGET.to_string()))),
+        target("fragile", fragile, &format!("{}\n{ENDLESS}", snapshot(""))),
     ];
     let hook = format!("[[channels]]\ntype = \"webhook\"\nname = \"hook\"\nurl = \"{}\"\n", inbox.hook.url("/hook"));
     let pager = format!(

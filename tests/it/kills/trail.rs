@@ -43,10 +43,13 @@ pub(super) fn no_half_snapshot_looks_whole(subject: &Subject, killed: Timestamp)
         } else if file.ends_with("_first.json") || file.ends_with("_second.json") {
             let sidecar: Sidecar = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
             assert_eq!(sidecar.bytes, whole.len() as u64, "{file}");
-            let sum: String = Sha256::digest(whole.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-            assert_eq!(sidecar.sha256, sum, "{file}");
+            assert_eq!(sidecar.sha256, sum(whole.as_bytes()), "{file}");
         }
     }
+}
+
+fn sum(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// Verdicts, episodes, budgets and bans are the same in the end, and nothing is owed to anybody.
@@ -131,13 +134,13 @@ impl Trail {
         events.map(|event| serde_json::from_str(&event.json).unwrap()).collect()
     }
 
-    fn is(&self, what: &str, found: impl PartialEq + Debug, expected: impl Debug, right: bool) {
+    fn is(&self, what: &str, found: &dyn Debug, expected: &dyn Debug, right: bool) {
         assert!(right, "the {}: {what}: {found:?}, not {expected:?}\n{:#?}", self.subject.name, self.audit);
     }
 
     fn times(&self, target: &str, kind: &str, expected: usize) {
         let found = self.said(target, kind).len();
-        self.is(&format!("{kind} of {target}"), found, expected, found == expected);
+        self.is(&format!("{kind} of {target}"), &found, &expected, found == expected);
     }
 
     /// Each thing that has happened was found once, so it has one id, under which alone it can have been sent.
@@ -155,15 +158,15 @@ impl Trail {
         self.times("fragile", "still_leaking", 1);
         let disarmed = self.subject.inbox.ids("fragile", "snapshot_failed", |data| data["failed"]["disarmed"] == true);
         let disarmed = disarmed.len();
-        self.is("fragile is disarmed", disarmed, 1, disarmed == 1);
+        self.is("fragile is disarmed", &disarmed, &1, disarmed == 1);
         let trouble: Vec<&AuditEvent> = self.audit.iter().filter(|event| event.kind == "trouble").collect();
-        self.is("trouble", trouble.len(), 0, trouble.is_empty());
+        self.is("trouble", &trouble, &0, trouble.is_empty());
         let taken = |status: &str| self.subject.inbox.ids("listening", "gauge", |data| data["status"] == status).len();
         let gauges = (taken("firing"), taken("resolved"));
-        self.is("gauge of listening", gauges, turns.excesses, gauges == (turns.excesses, turns.excesses));
+        self.is("gauge of listening", &gauges, &turns.excesses, gauges == (turns.excesses, turns.excesses));
         let is_outage = |data: &Value| data.to_string().contains("503");
         let outages = self.subject.inbox.ids("flappy", "target_down", is_outage).len();
-        self.is("target_down of flappy", outages, turns.outages, outages == turns.outages);
+        self.is("target_down of flappy", &outages, &turns.outages, outages == turns.outages);
     }
 
     fn reminders_keep_their_distance(&self) {
@@ -171,7 +174,7 @@ impl Trail {
         let times: Vec<i64> = reminders.iter().filter_map(|alert| alert["at"]["steady_ms"].as_i64()).collect();
         assert_eq!(times.len(), reminders.len());
         let nearest = times.windows(2).map(|pair| pair[1] - pair[0]).min();
-        self.is("reminders", nearest, "5 s apart", nearest.is_none_or(|nearest| nearest >= REMINDER_MS));
+        self.is("reminders", &nearest, &"5 s apart", nearest.is_none_or(|nearest| nearest >= REMINDER_MS));
     }
 
     fn everything_written_was_received_and_nothing_else(&self) {
@@ -190,10 +193,10 @@ impl Trail {
                 "collapsed" => true,
                 _ => false,
             };
-            self.is("a letter", (id, state), "delivered, and received", fine);
+            self.is("a letter", &(id, state), &"delivered, and received", fine);
         }
         let unwritten: Vec<&String> = received.iter().filter(|id| !letters.contains_key(id)).collect();
-        self.is("sent without being written", unwritten.len(), 0, unwritten.is_empty());
+        self.is("sent without being written", &unwritten, &0, unwritten.is_empty());
         let unsent = self.audit.iter().filter(|event| event.kind != "leak_suspected" && event.kind != "started");
         let unsent: Vec<&AuditEvent> = unsent
             .filter(|event| {
@@ -201,7 +204,7 @@ impl Trail {
                 !letters.contains_key(&alert["id"].as_str().unwrap_or_default().to_owned())
             })
             .collect();
-        self.is("found and not put into the outbox", unsent.len(), 0, unsent.is_empty());
+        self.is("found and not put into the outbox", &unsent, &0, unsent.is_empty());
     }
 
     fn no_resolve_comes_before_its_trigger(&self) {
@@ -231,7 +234,7 @@ impl Trail {
                 // An episode is never opened again; other incidents are named by what is wrong, which may come again.
                 !incident.contains("/leak/") || !closed.contains(&incident)
             };
-            self.is(&format!("order of {channel}"), (&incident, resolved), "a trigger, then its resolve", fine);
+            self.is(&format!("order of {channel}"), &(&incident, resolved), &"a trigger, then its resolve", fine);
         }
     }
 
@@ -241,15 +244,15 @@ impl Trail {
         for (target, act) in [("leaky", leaky), ("thrifty", thrifty), ("fragile", fragile)] {
             let (written, asked) = (self.attempts[target].len(), act.puppet.captures(name));
             let fine = (asked..=asked + kills.len()).contains(&written);
-            self.is(&format!("attempts of {target}"), written, asked, fine);
+            self.is(&format!("attempts of {target}"), &written, &asked, fine);
         }
         let spent = self.attempts["thrifty"].len();
-        self.is("attempts of thrifty", spent, BUDGET, spent == BUDGET);
+        self.is("attempts of thrifty", &spent, &BUDGET, spent == BUDGET);
         let asked = fragile.puppet.captures(name);
-        self.is("captures of fragile", asked, 1, asked == 1);
+        self.is("captures of fragile", &asked, &1, asked == 1);
         let open: Vec<&Attempt> =
             self.attempts.values().flatten().filter(|attempt| attempt.outcome == "started").collect();
-        self.is("attempts without an end", open.len(), 0, open.is_empty());
+        self.is("attempts without an end", &open, &0, open.is_empty());
     }
 
     /// Of a target that always answers, samples are missing only before a kill, no more than a checkpoint's, while
@@ -261,7 +264,7 @@ impl Trail {
             .map(|event| event.at.wall_ms())
             .collect();
         let kills = &self.subject.kills;
-        self.is("starts after a kill", unclean.len(), kills.len(), unclean.len() <= kills.len());
+        self.is("starts after a kill", &unclean.len(), &kills.len(), unclean.len() <= kills.len());
         for pair in self.samples.windows(2) {
             let (before, after) = (pair[0].wall_ms(), pair[1].wall_ms());
             if after - before <= SLACK_MS {
@@ -269,13 +272,13 @@ impl Trail {
             }
             let within = |at: &i64| (before..=after).contains(at);
             let Some(first) = kills.iter().map(|kill| kill.wall_ms()).find(within) else {
-                self.is("samples are missing", (before, after), "none without a kill", false);
+                self.is("samples are missing", &(before, after), &"none without a kill", false);
                 continue;
             };
             let fine = first - before <= CHECKPOINT_MS + SLACK_MS;
-            self.is("samples missing before a kill", first - before, CHECKPOINT_MS, fine);
-            let told = unclean.iter().any(|start| within(start));
-            self.is("samples are missing", (before, after), &unclean, told);
+            self.is("samples missing before a kill", &(first - before), &CHECKPOINT_MS, fine);
+            let told = unclean.iter().any(within);
+            self.is("samples are missing", &(before, after), &unclean, told);
         }
     }
 }

@@ -1,10 +1,19 @@
 //! What is kept on disk when there is too much of it, or when it cannot be written.
 
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use heapwatch::clock::Timestamp;
+use heapwatch::store::Store;
 use rusqlite::Connection;
+use serde_json::Value;
 
 use super::pretender::{Capture, Pretender};
-use super::scene::{Scene, snapshots, target};
+use super::scene::{Scene, home, receiver, snapshots, tables, target};
 use crate::capture::scripted::snapshot;
+use crate::child;
 use crate::support::polling::wait_for;
 use crate::support::receiver::Answer;
 
@@ -43,4 +52,131 @@ async fn a_state_database_that_cannot_be_written_is_told_and_caught_up_with() {
     let polls = scene.daemon.target("api").await["watch"]["polls"].as_u64().unwrap();
     assert!(scene.daemon.stop().await.success());
     assert!(polls > 8, "polls went on meanwhile");
+}
+
+/// Room for a snapshot by the gate's reckoning, with its reserve, as long as nobody fills it.
+const SIZE: &str = "300m";
+const OWED: &str = "heapwatch_outbox_depth{channel=\"hook\"}";
+
+/// Runs an ignored test of this file on a small disk of its own.
+fn on_small_disk(options: &str, test: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(wrapper) = child::on_small_disk(dir.path(), options) else {
+        eprintln!("not tested: this user may not mount a small file system");
+        return;
+    };
+    let mut command = child::test_alone(&format!("story::disk::{test}"), &wrapper);
+    command.env("SMALL_DISK", dir.path());
+    child::must_pass(command);
+}
+
+/// A leak that is watched by a daemon whose directories are on the small disk.
+async fn leak_on(disk: &Path) -> (Pretender, Scene) {
+    let body = String::from_utf8(snapshot(3)).unwrap();
+    let leaking = Pretender::leaking(vec![Capture::Answers(Answer::text(200, body)); 4]).await;
+    let (receiver, home) = (receiver().await, home(&[("api", "token")]));
+    for name in ["state", "snapshots"] {
+        fs::create_dir(disk.join(name)).unwrap();
+        symlink(disk.join(name), home.path(name)).unwrap();
+    }
+    let table = target("api", &leaking.url(), &snapshots("api", ", headroom_factor = 3"));
+    home.configure(&tables(&receiver, &format!("[retention]\nmin_free = \"0B\"\n{table}")));
+    let scene = Scene { receiver, daemon: home.start().await };
+    scene.daemon.target_when("api", "polls are stored", |target| polls(target) > 14).await;
+    (leaking, scene)
+}
+
+fn polls(target: &Value) -> u64 {
+    target["watch"]["polls"].as_u64().unwrap_or(0)
+}
+
+fn troubles(scene: &Scene) -> Vec<Value> {
+    scene.heard("heapwatch", "trouble").iter().map(|told| told["status"].clone()).collect()
+}
+
+#[test]
+fn on_a_full_disk_everything_goes_on_from_memory_and_is_caught_up_with() {
+    on_small_disk(SIZE, "watched_while_the_disk_is_full");
+}
+
+#[tokio::test]
+#[ignore = "runs alone, from on_a_full_disk_everything_goes_on_from_memory_and_is_caught_up_with"]
+async fn watched_while_the_disk_is_full() {
+    let disk = PathBuf::from(std::env::var("SMALL_DISK").unwrap());
+    let (leaking, scene) = leak_on(&disk).await;
+    assert!(scene.heard("api", "leak_confirmed").is_empty(), "the disk is full before that");
+    let ballast = disk.join("ballast");
+    fill(ballast.clone()).await;
+
+    scene.hear("heapwatch", "trouble").await;
+    scene.hear("api", "leak_confirmed").await;
+    let skipped = scene.hear("api", "snapshot_skipped").await["skipped"]["refusals"].to_string();
+    assert!(skipped.contains("of free disk, has") && skipped.contains("could not be recorded"), "{skipped}");
+    let failures = "heapwatch_store_failures_total";
+    let again = async || scene.daemon.metric(failures).await.filter(|count| *count >= 3.0);
+    wait_for("the database is tried again and again", again).await;
+    let before = polls(&scene.daemon.target("api").await);
+    scene.daemon.target_when("api", "polls go on", |target| polls(target) > before + 8).await;
+    assert_eq!((troubles(&scene), leaking.captures()), (vec!["firing".into()], 0), "told once, and nothing captured");
+
+    fs::remove_file(&ballast).unwrap();
+    wait_for("its end is told", async || (troubles(&scene) == ["firing", "resolved"]).then_some(())).await;
+    scene.hear("api", "analysis_ready").await;
+    wait_for("nothing is owed", async || scene.daemon.metric(OWED).await.filter(|owed| *owed < 1.0)).await;
+    scene.daemon.signal(rustix::process::Signal::TERM);
+    let Scene { mut daemon, receiver } = scene;
+    assert!(daemon.ended().await.success());
+    what_happened_meanwhile_is_stored(&disk.join("state"));
+    drop(receiver);
+}
+
+/// On a thread of its own: the target and the receiver go on answering meanwhile.
+async fn fill(ballast: PathBuf) {
+    let filling = tokio::task::spawn_blocking(move || {
+        let mut file = File::create(ballast).unwrap();
+        while file.write_all(&vec![0; 1 << 20]).is_ok() {}
+        // What is left is less than a megabyte.
+        while file.write_all(&[0; 512]).is_ok() {}
+    });
+    filling.await.unwrap();
+}
+
+fn what_happened_meanwhile_is_stored(state: &Path) {
+    let api = "api".parse().unwrap();
+    let store = Store::attach(state).unwrap();
+    let (samples, episodes, attempts, letters) = store
+        .read(|reader| {
+            let episodes = reader.episodes(&api)?;
+            let letters = reader.letters_of(&episodes[0].id)?;
+            let beginning = Timestamp::from_unix_ms(0);
+            Ok((reader.samples(&api, beginning)?, episodes, reader.attempts(&api, beginning)?, letters))
+        })
+        .unwrap();
+    let gap = samples.windows(2).map(|pair| pair[1].at.since(pair[0].at)).max().unwrap();
+    assert!(gap.as_secs_f64() < 5.0, "samples taken while the disk was full are there: a gap of {gap:?}");
+    assert_eq!(episodes.len(), 1);
+    assert!(letters.iter().any(|letter| letter.body.contains("leak_confirmed")), "{letters:#?}");
+    let outcomes: Vec<&str> = attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
+    assert!(outcomes.ends_with(&["stored", "stored"]), "{outcomes:?}");
+}
+
+#[test]
+fn without_inodes_no_snapshot_is_asked_for_until_there_are_some() {
+    on_small_disk(&format!("{SIZE},nr_inodes=60"), "watched_while_inodes_are_out");
+}
+
+#[tokio::test]
+#[ignore = "runs alone, from without_inodes_no_snapshot_is_asked_for_until_there_are_some"]
+async fn watched_while_inodes_are_out() {
+    let disk = PathBuf::from(std::env::var("SMALL_DISK").unwrap());
+    let (leaking, scene) = leak_on(&disk).await;
+    let ballast = disk.join("ballast");
+    fs::create_dir(&ballast).unwrap();
+    while File::create(ballast.join(format!("{:x}", fastrand::u64(..)))).is_ok() {}
+    let skipped = scene.hear("api", "snapshot_skipped").await["skipped"]["refusals"].to_string();
+    assert!(skipped.contains("of free disk, has 0 B"), "{skipped}");
+    scene.hear("api", "leak_confirmed").await;
+    assert_eq!((troubles(&scene), leaking.captures()), (vec![], 0), "the database needs no new file");
+    fs::remove_dir_all(&ballast).unwrap();
+    scene.hear("api", "snapshot_stored").await;
 }

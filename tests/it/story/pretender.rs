@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::support::receiver::{Answer, Receiver};
 
 /// Bytes that heapUsed grows by in a second.
-const GROWTH: f64 = 800_000.0;
+pub(super) const GROWTH: f64 = 800_000.0;
 /// At the start of a life.
 const HEAP_USED: u64 = 10_000_000;
 /// What a process has besides its heap.
