@@ -37,6 +37,7 @@ use crate::daemon::dispatcher::{Dispatcher, Tools};
 use crate::daemon::listening::Listeners;
 use crate::daemon::metrics::Metrics;
 use crate::daemon::supervisor::{Parts, Supervisor, rules_of};
+use crate::errors;
 use crate::status::board::Board;
 use crate::store::snapshots::{SnapshotDir, Swept};
 use crate::store::{OpenNote, Store, StoreError};

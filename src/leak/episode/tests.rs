@@ -25,7 +25,7 @@ fn floors(episode: &mut Episode, from: f64, to: f64, mib: impl Fn(f64) -> f64) -
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few blocks")]
     let blocks = ((to - from) * 3600.0 / BLOCK).round() as u32;
     (1..=blocks).map(|block| from + f64::from(block) * BLOCK / 3600.0).find_map(|at| {
-        let ended = episode.on_floor(mib(at) * MIB, BLOCK, hour(at), &options());
+        let ended = episode.on_floor(mib(at) * MIB, BLOCK, &options());
         ended.map(|resolution| (at, resolution))
     })
 }
@@ -93,6 +93,14 @@ fn a_leak_that_stops_by_itself_ends_after_the_same_time() {
     let (at, resolution) = floors(&mut episode, 2.0, 9.0, |_| 180.0).unwrap();
     assert!((at - 4.0).abs() < 0.01, "{at}");
     assert!(resolution.says.ends_with("180 MiB to 180 MiB over 2h after, growth has ended"), "{}", resolution.says);
+}
+
+#[test]
+fn a_leak_that_nobody_watches_or_that_still_rises_does_not_end() {
+    let mut episode = leak();
+    assert!(floors(&mut episode, 1.0, 2.0, |_| 130.0).is_none());
+    assert!(floors(&mut episode, 50.0, 50.9, |_| 130.0).is_none(), "two days of silence show nothing");
+    assert!(floors(&mut episode, 50.9, 60.0, |at| 130.0 + 20.0 * (at - 50.0)).is_none(), "higher from hour to hour");
 }
 
 #[test]
