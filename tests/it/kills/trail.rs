@@ -6,7 +6,7 @@ use std::fs;
 
 use heapwatch::clock::Timestamp;
 use heapwatch::store::Store;
-use heapwatch::store::record::{Attempt, AuditEvent};
+use heapwatch::store::record::Attempt;
 use heapwatch::store::sidecar::Sidecar;
 use heapwatch::target::TargetName;
 use serde_json::Value;
@@ -80,12 +80,36 @@ pub(super) async fn both_come_to_the_same(killed: &Subject, twin: &Subject, stag
 /// All that is left of a daemon that has stopped.
 pub(super) struct Trail {
     subject: Subject,
-    audit: Vec<AuditEvent>,
+    audit: Vec<Line>,
     attempts: BTreeMap<&'static str, Vec<Attempt>>,
     /// When the target that is always up was sampled.
     samples: Vec<Timestamp>,
     /// Every letter by channel and id, with its state.
     letters: BTreeMap<(String, String), String>,
+}
+
+/// One line of the audit trail.
+#[derive(Debug)]
+struct Line {
+    wall_ms: i64,
+    target: Option<String>,
+    kind: String,
+    detail: Value,
+}
+
+impl Line {
+    fn is_alert(&self) -> bool {
+        self.detail["news"].is_object()
+    }
+}
+
+fn audit(database: &rusqlite::Connection) -> Vec<Line> {
+    let mut rows = database.prepare("SELECT at_wall, target, kind, json FROM audit ORDER BY id").unwrap();
+    let lines = rows.query_map([], |row| {
+        let detail = serde_json::from_str(&row.get::<_, String>(3)?).unwrap();
+        Ok(Line { wall_ms: row.get(0)?, target: row.get(1)?, kind: row.get(2)?, detail })
+    });
+    lines.unwrap().map(|line| line.unwrap()).collect()
 }
 
 impl Trail {
@@ -97,14 +121,14 @@ impl Trail {
         let store = Store::attach(&state).unwrap();
         let name = |name: &str| TargetName::new(name).unwrap();
         let beginning = Timestamp::from_unix_ms(0);
-        let (audit, samples, attempts) = store
+        let (samples, attempts) = store
             .read(|reader| {
                 let mut attempts = BTreeMap::new();
                 for target in ["leaky", "thrifty", "fragile"] {
                     attempts.insert(target, reader.attempts(&name(target), beginning)?);
                 }
                 let samples = reader.samples(&name("restarting"), beginning)?;
-                Ok((reader.audit(None, u32::MAX)?, samples, attempts))
+                Ok((samples, attempts))
             })
             .unwrap();
         let samples = samples.into_iter().map(|sample| sample.at).collect();
@@ -113,9 +137,13 @@ impl Trail {
         let rows = outbox.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))).unwrap();
         let letters = rows.map(|row| row.unwrap()).map(|(channel, id, body): (String, String, String)| {
             let entry: Value = serde_json::from_str(&body).unwrap();
-            ((channel, id), entry["state"]["state"].as_str().unwrap().to_owned())
+            let state = entry["state"]["state"].as_str().unwrap();
+            // One may have come due at the stop.
+            let owed_reminder = state == "waiting" && entry["alert"]["news"]["kind"] == "leak_reminder";
+            ((channel, id), if owed_reminder { "owed".to_owned() } else { state.to_owned() })
         });
         let letters = letters.collect();
+        let audit = audit(&database);
         Self { subject, audit, attempts, samples, letters }
     }
 
@@ -129,9 +157,8 @@ impl Trail {
     }
 
     fn said(&self, target: &str, kind: &str) -> Vec<Value> {
-        let of_target = |event: &&AuditEvent| event.target.as_ref().is_some_and(|name| name.as_str() == target);
-        let events = self.audit.iter().filter(of_target).filter(|event| event.kind == kind);
-        events.map(|event| serde_json::from_str(&event.json).unwrap()).collect()
+        let lines = self.audit.iter().filter(|line| line.is_alert() && line.target.as_deref() == Some(target));
+        lines.filter(|line| line.kind == kind).map(|line| line.detail.clone()).collect()
     }
 
     fn is(&self, what: &str, found: &dyn Debug, expected: &dyn Debug, right: bool) {
@@ -159,7 +186,7 @@ impl Trail {
         let disarmed = self.subject.inbox.ids("fragile", "snapshot_failed", |data| data["failed"]["disarmed"] == true);
         let disarmed = disarmed.len();
         self.is("fragile is disarmed", &disarmed, &1, disarmed == 1);
-        let trouble: Vec<&AuditEvent> = self.audit.iter().filter(|event| event.kind == "trouble").collect();
+        let trouble: Vec<&Line> = self.audit.iter().filter(|line| line.kind == "trouble").collect();
         self.is("trouble", &trouble, &0, trouble.is_empty());
         let taken = |status: &str| self.subject.inbox.ids("listening", "gauge", |data| data["status"] == status).len();
         let gauges = (taken("firing"), taken("resolved"));
@@ -190,20 +217,15 @@ impl Trail {
         for (id, state) in &letters {
             let fine = match state.as_str() {
                 "delivered" | "standing" => taken.contains(*id),
-                "collapsed" => true,
+                "collapsed" | "owed" => true,
                 _ => false,
             };
             self.is("a letter", &(id, state), &"delivered, and received", fine);
         }
         let unwritten: Vec<&String> = received.iter().filter(|id| !letters.contains_key(id)).collect();
         self.is("sent without being written", &unwritten, &0, unwritten.is_empty());
-        let unsent = self.audit.iter().filter(|event| event.kind != "leak_suspected" && event.kind != "started");
-        let unsent: Vec<&AuditEvent> = unsent
-            .filter(|event| {
-                let alert: Value = serde_json::from_str(&event.json).unwrap();
-                !letters.contains_key(&alert["id"].as_str().unwrap_or_default().to_owned())
-            })
-            .collect();
+        let alerts = self.audit.iter().filter(|line| line.is_alert() && line.kind != "leak_suspected");
+        let unsent: Vec<&Line> = alerts.filter(|line| !letters.contains_key(&text(&line.detail["id"]))).collect();
         self.is("found and not put into the outbox", &unsent, &0, unsent.is_empty());
     }
 
@@ -258,11 +280,9 @@ impl Trail {
     /// Of a target that always answers, samples are missing only before a kill, no more than a checkpoint's, while
     /// the daemon was down besides; and the start after it says so.
     fn missing_samples_are_admitted(&self) {
-        let starts = self.audit.iter().filter(|event| event.kind == "started");
-        let unclean: Vec<i64> = starts
-            .filter(|event| serde_json::from_str::<Value>(&event.json).unwrap()["stopped_cleanly"] == false)
-            .map(|event| event.at.wall_ms())
-            .collect();
+        let starts = self.audit.iter().filter(|line| line.kind == "started");
+        let unclean = starts.filter(|line| line.detail["stopped_cleanly"] == false).map(|line| line.wall_ms);
+        let unclean: Vec<i64> = unclean.collect();
         let kills = &self.subject.kills;
         self.is("starts after a kill", &unclean.len(), &kills.len(), unclean.len() <= kills.len());
         for pair in self.samples.windows(2) {
