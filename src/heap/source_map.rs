@@ -20,7 +20,7 @@ pub struct SourceMap {
 struct Section {
     offset: Offset,
     #[serde(default)]
-    map: Option<Mappings>,
+    map: Option<PlainMap>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -32,7 +32,7 @@ struct Offset {
 /// The fields of a map as they stand in the file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct Mappings {
+struct PlainMap {
     #[serde(rename = "sourceRoot")]
     root: Option<String>,
     sources: Vec<Option<String>>,
@@ -71,7 +71,7 @@ impl SourceMap {
     pub fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
         // What servers put before JSON so that no script can include it.
         let json = if json.starts_with(b")]}'") { after_first_line(json) } else { json };
-        let mut map: Mappings = serde_json::from_slice(json)?;
+        let mut map: PlainMap = serde_json::from_slice(json)?;
         let mut sections = match map.sections.take() {
             Some(sections) => sections,
             None if map.mappings.is_empty() => return Err(serde::de::Error::missing_field("mappings")),
@@ -95,7 +95,7 @@ fn after_first_line(text: &[u8]) -> &[u8] {
     text.get(end..).unwrap_or_default()
 }
 
-impl Mappings {
+impl PlainMap {
     fn lookup(&self, line: u32, column: i64) -> Option<Original> {
         let mut at = Segment::default();
         let mut found = None;
@@ -258,7 +258,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_mappings_give_an_answer(mappings in "[A-Za-z0-9+/,;!]{0,80}", line in 0u32..5, column in 0u32..50) {
-            let map = Mappings { sources: vec![Some("a".into())], mappings, ..Mappings::default() };
+            let map = PlainMap { sources: vec![Some("a".into())], mappings, ..PlainMap::default() };
             let map = SourceMap { sections: vec![Section { map: Some(map), ..Section::default() }] };
             if let Some(found) = map.lookup(line, column) {
                 prop_assert_eq!(found.location.script, "a");
