@@ -8,6 +8,7 @@ mod demo;
 mod disk;
 mod gate;
 mod leak;
+mod page;
 mod pretender;
 mod restarts;
 mod scene;

@@ -66,6 +66,12 @@ impl NodeService {
         self.process.kill();
     }
 
+    /// Puts another script in the place of this one, as a deploy does: a new life on the same port.
+    pub(crate) fn deploy(&mut self, script: &str) {
+        script.clone_into(&mut self.script);
+        self.restart();
+    }
+
     /// A new life on the same port, after [`NodeService::kill9`] or instead of it.
     pub(crate) fn restart(&mut self) {
         self.process.kill();
