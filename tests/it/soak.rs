@@ -4,6 +4,7 @@
 //!
 //! `tests/soak 4h` runs it on the release build.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -99,7 +100,7 @@ async fn watch(daemon: &Daemon, length: Duration, life: &mut JoinSet<()>) -> Ver
         if shown.elapsed() > length / 30 {
             shown = Instant::now();
             let (rss, state) = (ByteSize::new(sample.rss.unwrap_or(0)), detector.verdict().state);
-            println!("{:>6.0} s  {rss:>10}  {state}", began.elapsed().as_secs_f64());
+            eprintln!("{:>6.0} s  {rss:>10}  {state}", began.elapsed().as_secs_f64());
         }
         at = at.plus(AS_IF);
         sleep(READING).await;
@@ -196,18 +197,20 @@ impl World {
     /// The configuration of a round.
     fn tables(&self, round: u64) -> String {
         let mut tables = format!("head_timeout = \"2s\"\nmax_connections = 64\n{DEFAULTS}");
-        tables +=
-            &format!("[[channels]]\ntype = \"webhook\"\nname = \"flaky\"\nurl = \"http://{}/hook\"\n", self.address);
+        write!(tables, "[[channels]]\ntype = \"webhook\"\nname = \"flaky\"\nurl = \"http://{}/hook\"\n", self.address)
+            .unwrap();
         // Nobody listens on port 9.
         tables += "[[channels]]\ntype = \"webhook\"\nname = \"dead\"\nurl = \"http://127.0.0.1:9/\"\n";
         let staying = (0..STAYING).map(|number| (format!("stays-{number}"), number, 0));
         let others = (0..COMING_AND_GOING).filter(|number| !(number + round).is_multiple_of(2));
         let others = others.map(|number| (format!("comes-{}-{number}", round % 4), 100 + number, round));
         for (name, number, team) in staying.chain(others) {
-            tables += &format!(
+            write!(
+                tables,
                 "[[targets]]\nname = \"{name}\"\nurl = \"http://{}/t/{number}\"\nlabels = {{ team = \"{team}\" }}\n",
                 self.address
-            );
+            )
+            .unwrap();
         }
         tables
     }

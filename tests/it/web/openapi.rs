@@ -103,14 +103,20 @@ async fn every_answer_is_as_the_document_says() {
     assert_eq!(daemon.post("/-/reload").await, None);
 }
 
+fn target(number: u32, team: &str) -> String {
+    format!(
+        "[[targets]]\nname = \"api-{number}\"\ninterval = \"1h\"\nurl = \"http://127.0.0.1:9/\"\n\
+         labels = {{ team = \"{team}\" }}\n"
+    )
+}
+
 #[tokio::test]
 async fn targets_are_filtered_and_come_page_by_page() {
-    let tables: String = (0..7)
-        .map(|number| {
-            let team = if number % 2 == 0 { "payments" } else { "search" };
-            format!("[[targets]]\nname = \"api-{number}\"\ninterval = \"1h\"\nurl = \"http://127.0.0.1:9/\"\nlabels = {{ team = \"{team}\" }}\n")
-        })
-        .collect();
+    let mut tables = String::new();
+    for number in 0..7 {
+        let team = if number % 2 == 0 { "payments" } else { "search" };
+        tables += &target(number, team);
+    }
     let daemon = Daemon::start(&tables).await;
     let ask = async |query: &str| -> Value {
         serde_json::from_str(&daemon.get(&format!("/api/v1/targets?{query}")).await.unwrap()).unwrap()
