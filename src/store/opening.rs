@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Read;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
@@ -70,7 +71,7 @@ pub(super) fn take(dir: &Path) -> Result<Taken, StoreError> {
         .mode(0o600)
         .open(&path)
         .map_err(failed("open", &path))?;
-    match file.try_lock() {
+    match lock(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
@@ -83,6 +84,20 @@ pub(super) fn take(dir: &Path) -> Result<Taken, StoreError> {
     }
     let used_before = file.metadata().is_ok_and(|found| found.len() > 0);
     Ok(Taken { lock: file, used_before })
+}
+
+/// Locks, with some patience: a process that a daemon was just starting when it was killed holds the lock of that one
+/// until it becomes another program, a moment later.
+fn lock(file: &File) -> Result<(), TryLockError> {
+    const TRIES: u32 = 20;
+    const PAUSE: Duration = Duration::from_millis(20);
+    for _ in 1..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            settled => return settled,
+        }
+    }
+    file.try_lock()
 }
 
 impl Taken {
