@@ -6,6 +6,7 @@ mod cli;
 mod culprits;
 mod oracle;
 mod profiles;
+mod sources;
 
 use std::ffi::OsStr;
 use std::fs::File;
