@@ -114,7 +114,13 @@ impl Daemon {
     async fn answer(&self, request: reqwest::RequestBuilder, path: &str) -> Option<String> {
         let request = request.build().unwrap();
         let method = request.method().to_string();
-        let response = self.client.execute(request).await.ok()?;
+        let again = request.try_clone();
+        let response = match (self.client.execute(request).await, again) {
+            (Ok(response), _) => response,
+            // The daemon closes idle connections, perhaps just as a request goes out on one.
+            (Err(_), Some(request)) => self.client.execute(request).await.ok()?,
+            (Err(_), None) => return None,
+        };
         let status = response.status();
         let kind = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
         let body = String::from_utf8(http::read_capped(response, 10 << 20).await.ok()?.into()).unwrap();
