@@ -2,7 +2,7 @@
 //!
 //! V8 remembers about one object in every so many allocated bytes with its stack, and forgets it when it is collected.
 //! So a profile costs next to nothing and needs no room, where a snapshot takes many times the heap; in return it knows
-//! functions, not retainers. [`read`](mod@read) reads one, [`compare_profiles`] takes two of one process apart into what stayed,
+//! functions, not retainers. [`read()`] reads one, [`compare_profiles`] takes two of one process apart into what stayed,
 //! by stack, [`flame`] draws it, [`report`] is the wire shape.
 //!
 //! The format is that of the `SamplingHeapProfile` of the `DevTools` protocol,
