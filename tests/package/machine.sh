@@ -35,7 +35,9 @@ machine_install() {
     echo 'fetching a base system (once)'
     local sources=()
     [[ -f /etc/apt/sources.list.d/debian.sources ]] && sources=(/etc/apt/sources.list.d/debian.sources)
-    mmdebstrap --quiet --variant=minbase --include="$PACKAGES" bookworm "$BASE.part" "${sources[@]}"
+    rm -rf "$BASE" "$BASE.part"
+    # It would take another name's ending for a directory.
+    mmdebstrap --quiet --format=tar --variant=minbase --include="$PACKAGES" bookworm "$BASE.part" "${sources[@]}"
     mv "$BASE.part" "$BASE"
   fi
   rm -rf "$ROOT"
