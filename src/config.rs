@@ -18,8 +18,11 @@ mod connection;
 mod detection;
 mod directory;
 pub(crate) mod documented;
+mod files;
 mod found;
+mod group;
 mod house;
+mod instances;
 mod layers;
 mod places;
 mod problem;
@@ -35,11 +38,13 @@ mod target;
 mod values;
 mod web;
 
+use found::Wrong;
 use layers::Layers;
 use report::Report;
 use secret::Vault;
 use table::Table;
 
+pub use instances::Template;
 pub use problem::{Problem, Problems};
 
 /// Long enough for deliveries that are under way, and shorter than systemd's patience of 90 s.
@@ -50,7 +55,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Config {
     /// The file it came from, if any.
     pub file: Option<PathBuf>,
-    /// Its SHA-256.
+    /// The files that it includes.
+    pub included: Vec<PathBuf>,
+    /// SHA-256 of all of them.
     pub hash: Option<[u8; 32]>,
     /// Where the state database lives.
     pub state_directory: PathBuf,
@@ -248,6 +255,7 @@ fn read(root: &mut Table<'_>, sources: &Sources) -> Config {
     let (retention, keep) = house::retention(root, &targets);
     Config {
         file: sources.file.clone(),
+        included: included(root),
         hash: root.report.layers().hash,
         state_directory,
         snapshot_directory,
@@ -262,6 +270,13 @@ fn read(root: &mut Table<'_>, sources: &Sources) -> Config {
         channels,
         warnings: Vec::new(),
     }
+}
+
+/// The files were read with the layers; here the key is only checked.
+fn included(root: &mut Table<'_>) -> Vec<PathBuf> {
+    let example = format!("[\"{}\"]", files::USUALLY_INCLUDED);
+    root.read("include", |found| found.texts().map_err(|problem| Wrong::with_example(problem, example)));
+    root.report.layers().included().map(PathBuf::from).collect()
 }
 
 impl Default for Limits {

@@ -33,7 +33,7 @@
 //! - **Cores**: [`growth`], [`leak`], [`heap`], [`retention`], [`silence`], [`status`], [`chart`]. No runtime, no sockets, no files, no
 //!   logging, no clock: everything they know is an argument, so a recorded trace runs through the very same code.
 //! - **The client**: [`http`], which the adapters share: TLS, credentials, bounded bodies, no redirects.
-//! - **Adapters**, one outside thing each: [`probe`] (the health endpoint), [`capture`] (the snapshot endpoint),
+//! - **Adapters**, one outside thing each: [`discovery`] (lists of targets), [`probe`] (the health endpoint), [`capture`] (the snapshot endpoint),
 //!   [`store`] (the disk), [`alert`] (the receivers), [`web`] (people and programs that ask).
 //! - **Assembly**: [`config`] (the only place that knows key names), [`daemon`], [`cli`].
 //!
@@ -71,6 +71,7 @@ pub mod http;
 // -- adapters: one outside thing each --
 pub mod alert;
 pub mod capture;
+pub mod discovery;
 pub mod probe;
 pub mod store;
 pub mod web;

@@ -88,6 +88,7 @@ fn as_text(config: &Config) -> String {
     let mut lines = Vec::new();
     let file = config.file.as_ref().map_or_else(|| "the configuration".to_owned(), |file| file.display().to_string());
     lines.push(format!("{file} is fine"));
+    lines.extend(config.included.iter().map(|file| format!("with {}", file.display())));
     lines.push(format!("state in {}", config.state_directory.display()));
     lines.push(format!("snapshots in {}", config.snapshot_directory.display()));
     lines.push(format!("status page on {}", shown(&config.web.listen)));
@@ -172,6 +173,7 @@ fn as_json(config: &Config) -> Value {
         .collect();
     json!({
         "file": config.file,
+        "included": config.included,
         "state_directory": config.state_directory,
         "snapshot_directory": config.snapshot_directory,
         "listen": shown(&config.web.listen),

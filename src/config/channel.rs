@@ -1,6 +1,6 @@
 //! `[[channels]]`: where alerts go.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -43,7 +43,7 @@ const TYPES: [(&str, Type); 6] = [
 
 /// The channels, and those that only want to hear that heapwatch is alive.
 pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> (Vec<Channel>, Vec<ping::Options>) {
-    let mut names = BTreeSet::new();
+    let mut names = BTreeMap::new();
     let (mut channels, mut pings) = (Vec::new(), Vec::new());
     for mut row in root.rows("channels", "name") {
         match channel(&mut row, vault, &mut names) {
@@ -72,8 +72,8 @@ enum Read {
 }
 
 /// The log has every alert, also where nobody lists it as a channel.
-fn log(taken: &BTreeSet<String>) -> Channel {
-    let free = ["log", "heapwatch-log"].into_iter().find(|name| !taken.contains(*name));
+fn log(taken: &BTreeMap<String, Option<String>>) -> Channel {
+    let free = ["log", "heapwatch-log"].into_iter().find(|name| !taken.contains_key(*name));
     Channel {
         name: free.unwrap_or("the-log-of-heapwatch").to_owned(),
         kind: ChannelKind::Log,
@@ -84,7 +84,7 @@ fn log(taken: &BTreeSet<String>) -> Channel {
     }
 }
 
-fn channel(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<String>) -> Read {
+fn channel(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeMap<String, Option<String>>) -> Read {
     let words: Vec<_> = TYPES.iter().map(|(name, kind)| (*name, Some((*name, *kind)))).collect();
     let Some((type_name, kind)) = row.choice("type", None, &words) else {
         if !row.has("type") {
@@ -112,17 +112,19 @@ fn channel(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<String>)
 }
 
 /// Its own name, else that of its type; deliveries are kept by it, so it must be unique.
-fn name(row: &mut Table<'_>, type_name: &str, taken: &mut BTreeSet<String>) -> Option<String> {
+fn name(row: &mut Table<'_>, type_name: &str, taken: &mut BTreeMap<String, Option<String>>) -> Option<String> {
     let named = row.parsed("name", "\"on-call\"", "a name in quotes", |text| parse_name(text).map(String::from));
     let name = match named {
         Some(name) => name,
         None if row.has("name") => return None,
         None => type_name.to_owned(),
     };
-    if taken.insert(name.clone()) {
+    let Some(first) = taken.get(&name) else {
+        taken.insert(name.clone(), row.source());
         return Some(name);
-    }
-    let problem = "is the name of two channels; give each a name of its own";
+    };
+    let first = first.as_ref().map_or_else(String::new, |first| format!(", and the other one is in {first}"));
+    let problem = format!("is the name of two channels{first}; give each a name of its own");
     row.contradiction("name", &format!("\"{name}\""), &[], Wrong::with_example(problem, "\"on-call\""));
     None
 }

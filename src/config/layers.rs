@@ -1,43 +1,35 @@
-//! The layers of the configuration: the file below, each `HEAPWATCH_` variable above it, each value with its origin.
+//! The layers of the configuration: the file below, those that it includes beside it, each `HEAPWATCH_` variable above
+//! them, each value with its origin.
 //!
 //! Defaults are no layer here: they are the `Default` of the options that the checked configuration is made of.
 
-use std::cell::OnceCell;
-use std::fs;
-use std::io::{self, Read};
+use std::collections::HashSet;
 use std::path::Path;
 
-use figment::providers::{Format, Toml};
 use figment::util::nest;
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use sha2::{Digest, Sha256};
 
-use super::places::Places;
+use super::files::{self, ConfigFile};
 use super::problem::Problem;
 
 /// What the names of our variables begin with.
 const PREFIX: &str = "HEAPWATCH_";
-/// Lists of sections have no names that a variable could spell.
-const LISTS: [&str; 2] = ["targets", "channels"];
 const LISTS_STAND_IN_THE_FILE: &str =
-    "targets and channels can only stand in the file; what targets have in common is HEAPWATCH_DEFAULTS__...";
-/// 10,000 targets of a dozen lines each take 4 MiB.
-const LONGEST_FILE: u64 = 16 << 20;
+    "lists and groups can only stand in the file; what targets have in common is HEAPWATCH_DEFAULTS__...";
 
-/// File and variables merged, and where each value came from.
+/// Files and variables merged, and where each value came from.
 pub(super) struct Layers {
     merged: Figment,
-    /// SHA-256 of the file.
+    /// SHA-256 of the files.
     pub(super) hash: Option<[u8; 32]>,
     /// The whole tree.
     pub(super) root: Dict,
-    /// The file's name, for what is missing in it.
-    file: Option<String>,
-    /// Its text, and where the keys stand in it: found only where there is something to be said of one.
-    text: String,
-    places: OnceCell<Places>,
-    /// Variables that cannot be keys.
+    /// The main file first, then the others in the order of their names.
+    files: Vec<ConfigFile>,
+    names: HashSet<String>,
+    /// Variables that cannot be keys, and included files that cannot be read.
     pub(super) refused: Vec<Problem>,
 }
 
@@ -49,52 +41,106 @@ pub(super) enum Origin {
 }
 
 impl Layers {
-    /// Reads the file and lays the variables over it.
+    /// Reads the file, whatever it includes, and lays the variables over them.
     pub(super) fn read(file: Option<&Path>, env: &[(String, String)]) -> Result<Self, Problem> {
-        let mut merged = Figment::new();
+        let mut layers = Self {
+            merged: Figment::new(),
+            hash: None,
+            root: Dict::new(),
+            files: Vec::new(),
+            names: HashSet::new(),
+            refused: Vec::new(),
+        };
         let mut reserved = Vec::new();
-        let mut hash = None;
-        let name = file.map(|path| path.display().to_string());
-        let mut text = String::new();
-        if let (Some(path), Some(name)) = (file, &name) {
-            text = decode(read(path).map_err(|error| unreadable(name, &error))?, name)?;
-            let dict = parse(&text, name)?;
-            hash = Some(Sha256::digest(&text).into());
-            note_named_variables(&dict, &mut reserved);
-            merged = merged.merge(Layer { name: name.clone(), dict });
+        if let Some(path) = file {
+            layers.take_in_files(path, env, &mut reserved)?;
         }
-        let mut refused = Vec::new();
         for (variable, text) in env {
-            let Some(key) = variable.strip_prefix(PREFIX).filter(|key| !belongs_to_others(key)) else { continue };
-            if reserved.contains(variable) {
-                continue;
-            }
-            let path = key.to_ascii_lowercase().replace("__", ".");
-            // Text stays text: whoever asks for a number parses it, and a token of digits keeps its zeros.
-            match nest(&path, Value::from(text.as_str())) {
-                Value::Dict(_, dict) if LISTS.iter().any(|list| dict.contains_key(*list)) => {
-                    refused.push(Problem::of_source(variable, LISTS_STAND_IN_THE_FILE.to_owned()));
-                }
-                Value::Dict(_, dict) => merged = merged.merge(Layer { name: variable.clone(), dict }),
-                _ => {}
-            }
+            layers.take_in_variable(variable, text, &reserved);
         }
-        let root = merged.find_value("").ok().and_then(Value::into_dict).unwrap_or_default();
-        Ok(Self { merged, hash, root, file: name, text, places: OnceCell::new(), refused })
+        layers.root = layers.merged.find_value("").ok().and_then(Value::into_dict).unwrap_or_default();
+        Ok(layers)
+    }
+
+    fn take_in_files(
+        &mut self,
+        path: &Path,
+        env: &[(String, String)],
+        reserved: &mut Vec<String>,
+    ) -> Result<(), Problem> {
+        let (main, dict) = ConfigFile::read(path)?;
+        let included = files::included(path, &patterns(&dict, env), &mut self.refused);
+        let mut digest = Sha256::new();
+        digest.update(main.text());
+        note_named_variables(&dict, reserved);
+        self.add(main, dict);
+        for (mut file, mut dict) in included {
+            digest.update(file.text());
+            file.claim(&mut dict, &self.files, &mut self.refused);
+            note_named_variables(&dict, reserved);
+            self.add(file, dict);
+        }
+        self.hash = Some(digest.finalize().into());
+        Ok(())
+    }
+
+    fn add(&mut self, file: ConfigFile, dict: Dict) {
+        let layer = Layer { name: file.name.clone(), dict };
+        // Lists go on where those of the files before end.
+        self.merged = std::mem::take(&mut self.merged).admerge(layer);
+        self.names.insert(file.name.clone());
+        self.files.push(file);
+    }
+
+    fn take_in_variable(&mut self, variable: &str, text: &str, reserved: &[String]) {
+        let Some(key) = variable.strip_prefix(PREFIX).filter(|key| !belongs_to_others(key)) else { return };
+        if reserved.iter().any(|name| name == variable) {
+            return;
+        }
+        let path = key.to_ascii_lowercase().replace("__", ".");
+        // Text stays text: whoever asks for a number parses it, and a token of digits keeps its zeros.
+        match nest(&path, Value::from(text)) {
+            Value::Dict(_, dict) if files::SHARED.iter().any(|shared| dict.contains_key(*shared)) => {
+                self.refused.push(Problem::of_source(variable, LISTS_STAND_IN_THE_FILE.to_owned()));
+            }
+            Value::Dict(_, dict) => {
+                let layer = Layer { name: variable.to_owned(), dict };
+                self.merged = std::mem::take(&mut self.merged).merge(layer);
+            }
+            _ => {}
+        }
     }
 
     /// The file with the line of a key, where that is known.
     pub(super) fn place_in_file(&self, place: &str) -> Option<String> {
-        let file = self.file.as_ref()?;
-        let places = self.places.get_or_init(|| Places::of(&self.text));
-        Some(places.line(place).map_or_else(|| file.clone(), |line| format!("{file}:{line}")))
+        let first = self.files.first()?;
+        let mut found = self.files.iter().filter_map(|file| Some((file, file.own_place(place)?)));
+        let (file, own) = found.next().unwrap_or_else(|| (first, place.to_owned()));
+        Some(file.line(&own).map_or_else(|| file.name.clone(), |line| format!("{}:{line}", file.name)))
+    }
+
+    /// The files beside the main one.
+    pub(super) fn included(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().skip(1).map(|file| file.name.as_str())
     }
 
     /// Where the value with this tag came from.
     pub(super) fn origin(&self, tag: Tag) -> Option<Origin> {
         let name = self.merged.get_metadata(tag)?.name.to_string();
-        let is_file = self.file.as_ref() == Some(&name);
-        Some(if is_file { Origin::File(name) } else { Origin::Variable(name) })
+        Some(if self.names.contains(&name) { Origin::File(name) } else { Origin::Variable(name) })
+    }
+}
+
+/// Which files to include: what a variable says, else the file, else what everybody expects.
+fn patterns(dict: &Dict, env: &[(String, String)]) -> Vec<String> {
+    if let Some((_, text)) = env.iter().find(|(name, _)| name.strip_prefix(PREFIX) == Some("INCLUDE")) {
+        return text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect();
+    }
+    match dict.get("include") {
+        // Whatever is no text in the list is told when the key is read.
+        Some(Value::Array(_, values)) => values.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(_) => Vec::new(),
+        None => vec![files::USUALLY_INCLUDED.to_owned()],
     }
 }
 
@@ -132,94 +178,5 @@ fn note_named_variables(dict: &Dict, named: &mut Vec<String>) {
             Value::Array(_, values) => rest.extend(values.iter().map(|value| (key, value))),
             _ => {}
         }
-    }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LONGEST_FILE {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 16 MiB"));
-    }
-    Ok(bytes)
-}
-
-fn unreadable(name: &str, error: &io::Error) -> Problem {
-    Problem::of_source(name, format!("cannot be read: {error}"))
-}
-
-fn decode(bytes: Vec<u8>, name: &str) -> Result<String, Problem> {
-    String::from_utf8(bytes).map_err(|error| {
-        let place = Place::of(error.as_bytes(), error.utf8_error().valid_up_to());
-        Problem::of_source(format!("{name}:{}:{}", place.line, place.column), "is not UTF-8 text".to_owned())
-    })
-}
-
-/// Parses TOML; a syntax error is reported as `file:line:column`, with the line up to the error.
-fn parse(text: &str, name: &str) -> Result<Dict, Problem> {
-    Toml::from_str(text).map_err(|error| {
-        let place = Place::of(text.as_bytes(), error.span().map_or(0, |span| span.start));
-        let message = error.message().trim().replace('\n', ", ");
-        let shown = place.shown();
-        Problem::of_source(format!("{name}:{}:{}", place.line, place.column), format!("{message}: `{shown}`"))
-    })
-}
-
-/// A place in a text, lines and columns counted from 1.
-struct Place<'a> {
-    line: usize,
-    column: usize,
-    content: &'a [u8],
-}
-
-impl<'a> Place<'a> {
-    fn of(text: &'a [u8], offset: usize) -> Self {
-        let offset = offset.min(text.len());
-        let (before, after) = text.split_at(offset);
-        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-        let end = after.iter().position(|byte| *byte == b'\n').map_or(text.len(), |newline| offset + newline);
-        let line = before.split(|byte| *byte == b'\n').count();
-        let column = String::from_utf8_lossy(&text[start..offset]).chars().count() + 1;
-        Self { line, column, content: &text[start..end] }
-    }
-
-    /// The line as far as it takes to see the error, and not so far that an unquoted address gives its secret away.
-    fn shown(&self) -> String {
-        const BEYOND: usize = 16;
-        let line = String::from_utf8_lossy(self.content);
-        let mut shown: String = line.chars().take(self.column + BEYOND).filter(|c| !c.is_control()).collect();
-        if line.chars().count() > self.column + BEYOND {
-            shown.push('…');
-        }
-        shown.trim().to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn syntax_error(text: &[u8]) -> String {
-        let parsed = decode(text.to_vec(), "x.toml").and_then(|text| parse(&text, "x.toml"));
-        parsed.expect_err("this is no TOML").to_string()
-    }
-
-    #[test]
-    fn syntax_errors_name_line_column_and_line() {
-        let message = syntax_error(b"state_directory = \"/var\"\nlisten = 127.0.0.1:80\n");
-        assert!(message.starts_with("x.toml:2:"), "{message}");
-        assert!(message.contains("`listen = 127.0"), "{message}");
-        assert!(
-            syntax_error(b"a = 1\na = 2\n").starts_with("x.toml:2:1: duplicate key"),
-            "{}",
-            syntax_error(b"a=1\na=2")
-        );
-        assert_eq!(syntax_error(b"a = 1\nb\xff = 2\n"), "x.toml:2:2: is not UTF-8 text");
-    }
-
-    #[test]
-    fn an_unquoted_address_does_not_give_its_secret_away() {
-        let message = syntax_error(b"url = https://hooks.slack.com/services/T0/B0/hunter2\n");
-        assert!(!message.contains("hunter2"), "{message}");
     }
 }

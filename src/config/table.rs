@@ -18,6 +18,7 @@ use super::values::{kind_of, parse_duration, parse_rate, parse_size, quoted, sho
 use crate::units::{ByteRate, ByteSize};
 
 /// One section.
+#[derive(Clone)]
 pub(super) struct Table<'a> {
     pub(super) report: &'a Report,
     /// Its name in messages, with the name of the target or channel that it belongs to: `targets.api.snapshot`.
@@ -52,6 +53,11 @@ impl<'a> Table<'a> {
     pub(super) fn or_else(mut self, defaults: &Self) -> Self {
         self.levels.extend(defaults.levels.iter().cloned());
         self
+    }
+
+    /// Knows the keys that were asked for in `other`, the same section with something standing in for it.
+    pub(super) fn learn(&mut self, other: &Self) {
+        self.known.extend(&other.known);
     }
 
     /// Says which keys of this section nobody asked for.
@@ -138,6 +144,26 @@ impl<'a> Table<'a> {
             rows.push(Self::new(self.report, path, section.clone(), vec![level]));
         }
         rows
+    }
+
+    /// The sections within the section `key`, by their names: `[groups.checkout]`.
+    pub(super) fn named_sections(&mut self, key: &'static str) -> Vec<(String, Self)> {
+        let within = self.section(key);
+        let mut sections = Vec::new();
+        for level in &within.levels {
+            for (name, value) in level.dict {
+                let found = within.found(level, name, value);
+                match value {
+                    Value::Dict(_, dict) => {
+                        let level = Level { path: found.key.clone(), place: found.place, dict };
+                        let section = Self::new(self.report, found.key, within.section.clone(), vec![level]);
+                        sections.push((name.clone(), section));
+                    }
+                    _ => within.blame(&found, Wrong::new(format!("must be a table, and is {}", kind_of(value)))),
+                }
+            }
+        }
+        sections
     }
 
     // -- values --
@@ -340,6 +366,11 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// The file and the line of this section, for people.
+    pub(super) fn source(&self) -> Option<String> {
+        self.report.layers().place_in_file(self.own_place())
+    }
+
     /// Where this section stands in the file; nowhere, where only others stand in for it.
     fn own_place(&self) -> &str {
         self.levels.first().filter(|level| level.path == self.path).map_or("", |level| &level.place)
@@ -362,7 +393,7 @@ impl<'a> Table<'a> {
         self.report.add(Problem {
             key: join(&self.path, key),
             value: None,
-            source: self.report.layers().place_in_file(self.own_place()),
+            source: self.source(),
             problem: problem.to_owned(),
             example: Some(example.to_owned()),
         });

@@ -9,6 +9,7 @@ use super::Target;
 use super::connection::{client, parse_url};
 use super::detection;
 use super::found::{Found, Wrong};
+use super::group;
 use super::secret::Vault;
 use super::snapshot;
 use super::table::Table;
@@ -21,24 +22,34 @@ use crate::{leak, probe};
 
 /// Where services answer unless they say otherwise.
 const HEALTH_PATH: &str = "/health/debug";
-const EXAMPLE_URL: &str = "\"http://127.0.0.1:3000\"";
+pub(super) const EXAMPLE_URL: &str = "\"http://127.0.0.1:3000\"";
+pub(super) const EXAMPLE_GROUP: &str = "\"checkout\"";
 
-/// All targets, with `[defaults]` for what they leave out.
+/// All targets, each with its group's settings and those of `[defaults]` for what it leaves out.
 pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> Vec<Target> {
     let mut defaults = root.section("defaults");
     // Read once for itself, so that its problems are found even where every target overrides it.
     settings(&mut defaults, vault, None);
+    let default_group = defaults.text("group", EXAMPLE_GROUP);
+    let mut groups = group::read(root, vault, &defaults);
+    let mut names = Taken::default();
     let rows = root.rows("targets", "name");
-    if rows.is_empty() && !root.is_blamed("targets") {
-        root.missing("targets", "[[targets]] with a name and a url");
-    }
-    let mut names = BTreeSet::new();
+    let had_rows = !rows.is_empty();
     let mut targets = Vec::new();
-    for row in rows {
+    for mut row in rows {
+        let group = row.text("group", EXAMPLE_GROUP).or_else(|| default_group.clone());
+        if let Some(group) = group.as_deref().and_then(|name| groups.settings(name, root.report)) {
+            row = row.or_else(group);
+        }
         let mut row = row.or_else(&defaults);
-        targets.extend(target(&mut row, vault, &mut names));
+        targets.extend(target(&mut row, vault, group, &mut names));
         row.finish();
     }
+    targets.extend(groups.instances(&mut names));
+    if targets.is_empty() && !had_rows && !root.is_blamed("targets") && !groups.have_urls() {
+        root.missing("targets", "[[targets]] with a name and a url");
+    }
+    groups.finish();
     defaults.finish();
     warn_of_twins(root, &targets);
     targets
@@ -63,10 +74,11 @@ pub(super) fn default_detection(root: &mut Table<'_>) -> leak::Options {
     detection::read(&mut defaults, judged)
 }
 
-fn target(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<TargetName>) -> Option<Target> {
+fn target(row: &mut Table<'_>, vault: &Vault<'_>, group: Option<String>, taken: &mut Taken) -> Option<Target> {
+    let source = row.source();
     let name = row.parsed("name", "\"checkout-api\"", "a name in quotes", |text| {
         let name = parse_name(text)?;
-        if taken.insert(name.clone()) { Ok(name) } else { Err("names two targets; every name is unique".to_owned()) }
+        taken.take(name.as_str(), source).map(|()| name)
     });
     if !row.has("name") {
         row.missing("name", "\"checkout-api\"");
@@ -81,16 +93,23 @@ fn target(row: &mut Table<'_>, vault: &Vault<'_>, taken: &mut BTreeSet<TargetNam
         );
     }
     let settings = settings(row, vault, base.as_ref());
-    Some(Target {
-        name: name?,
-        labels: settings.labels,
-        group: settings.group,
-        interval: settings.leak.interval,
-        probe: settings.probe?,
-        leak: settings.leak,
-        capture: settings.capture,
-        down_after: settings.down_after,
-    })
+    settings.into_target(name?, group)
+}
+
+/// Names that are taken, and where each of them stands.
+#[derive(Default)]
+pub(super) struct Taken(BTreeMap<String, Option<String>>);
+
+impl Taken {
+    /// Takes a name for what stands at `source`, unless another target has it.
+    pub(super) fn take(&mut self, name: &str, source: Option<String>) -> Result<(), String> {
+        if let Some(first) = self.0.get(name) {
+            let first = first.as_ref().map_or_else(String::new, |first| format!(", and the other one is in {first}"));
+            return Err(format!("names two targets{first}; every name is unique"));
+        }
+        self.0.insert(name.to_owned(), source);
+        Ok(())
+    }
 }
 
 /// Parses the name of a target, a channel or a gauge.
@@ -99,10 +118,9 @@ pub(super) fn parse_name(text: &str) -> Result<TargetName, String> {
     TargetName::new(text).map_err(|_| rule.to_owned())
 }
 
-/// What `[defaults]` can hold, too.
-struct Settings {
+/// What `[defaults]` and groups can hold, too.
+pub(super) struct Settings {
     labels: Labels,
-    group: Option<String>,
     /// `None` where there is no address.
     probe: Option<probe::Options>,
     leak: leak::Options,
@@ -110,9 +128,24 @@ struct Settings {
     down_after: u32,
 }
 
-fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&Url>) -> Settings {
+impl Settings {
+    /// The target that is watched in this way; `None` where there is no address.
+    pub(super) fn into_target(self, name: TargetName, group: Option<String>) -> Option<Target> {
+        Some(Target {
+            name,
+            labels: self.labels,
+            group,
+            interval: self.leak.interval,
+            probe: self.probe?,
+            leak: self.leak,
+            capture: self.capture,
+            down_after: self.down_after,
+        })
+    }
+}
+
+pub(super) fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&Url>) -> Settings {
     let labels = labels(table);
-    let group = table.text("group", "\"checkout\"");
     let gauges = gauges(table);
     let watched = gauges.iter().map(|gauge| gauge.rule.clone()).collect();
     let mut snapshot = table.section("snapshot");
@@ -139,7 +172,7 @@ fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&Url>) -> Set
         gauges: gauges.into_iter().map(|gauge| (gauge.rule.name, gauge.pointer)).collect(),
     });
     let down_after = table.count("down_after", 3, 1..=1000);
-    Settings { labels, group, probe, leak: detection::read(table, judged), capture, down_after }
+    Settings { labels, probe, leak: detection::read(table, judged), capture, down_after }
 }
 
 /// A poll that takes longer than the interval would be late for the next one.

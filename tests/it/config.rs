@@ -1,6 +1,8 @@
 //! The configuration as a person meets it: through `heapwatch check`, with exit codes and sentences.
 
 mod case;
+mod groups;
+mod included;
 mod soup;
 
 use std::io;
@@ -155,7 +157,7 @@ fn addresses_are_checked_and_their_secrets_are_not_shown() {
 fn targets_need_names_of_their_own() {
     check(
         &format!("{TARGET}{TARGET}"),
-        r#"targets.api.name = "api" in DIR/x.toml:5: names two targets; every name is unique (for example "checkout-api")"#,
+        r#"targets.api.name = "api" in DIR/x.toml:5: names two targets, and the other one is in DIR/x.toml:1; every name is unique (for example "checkout-api")"#,
     );
     check("", "targets in DIR/x.toml: is missing (for example [[targets]] with a name and a url)");
     let problems = Case::new("[[targets]]\ninterval = \"5s\"\n").problems();
@@ -273,7 +275,7 @@ fn channels_are_checked_by_their_type() {
     );
     check(
         &channel("type = \"log\"\n[[channels]]\ntype = \"log\""),
-        "channels[1].name = \"log\" by default: is the name of two channels; give each a name of its own (for example \"on-call\")",
+        "channels[1].name = \"log\" by default: is the name of two channels, and the other one is in DIR/x.toml:4; give each a name of its own (for example \"on-call\")",
     );
 }
 
@@ -349,7 +351,7 @@ fn wrong_variables_are_told_by_their_names() {
     assert_eq!(
         case.problems(),
         [
-            "HEAPWATCH_TARGETS__API__INTERVAL: targets and channels can only stand in the file; what targets have in common is HEAPWATCH_DEFAULTS__..."
+            "HEAPWATCH_TARGETS__API__INTERVAL: lists and groups can only stand in the file; what targets have in common is HEAPWATCH_DEFAULTS__..."
         ]
     );
 }
