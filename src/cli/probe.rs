@@ -10,22 +10,22 @@ use url::Url;
 
 use crate::http::{ClientError, ClientOptions, Credentials, ShownUrl};
 use crate::probe::health::Field;
-use crate::probe::{self, ProbeError, Prober, Reading};
+use crate::probe::{self, Format, ProbeError, Prober, Reading, Selector};
 use crate::units::ByteSize;
 
 pub(super) mod report;
 
 use report::Report;
 
-/// The endpoint that is asked where the URL names none.
-const USUAL_PATH: &str = "/health/debug";
-
 /// Ask a health endpoint once, and show how each field was understood.
 #[derive(Clone, Debug, Args)]
 pub struct ProbeArgs {
-    /// The service; without a path, /health/debug is asked.
+    /// The service; without a path, /health/debug is asked, or /metrics.
     #[arg(value_parser = parse_url)]
     pub url: Url,
+    /// What it answers with: json, or metrics in the format of prometheus.
+    #[arg(long, value_name = "FORMAT", default_value = "json", value_parser = parse_format)]
+    pub format: Format,
     /// Send the token in this file as `Authorization: Bearer`.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -47,10 +47,10 @@ pub struct ProbeArgs {
     /// Longest time for the whole answer.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_timeout)]
     pub timeout: Duration,
-    /// Where a field stands that is not found by name; may be repeated. `heapUsedMB` for a plain number of MB.
+    /// Where a field stands that is not found by name, or its metric; may be repeated. `heapUsedMB` for a plain number of MB.
     #[arg(long = "field", value_name = "FIELD=/POINTER", value_parser = parse_field)]
     pub fields: Vec<(String, String)>,
-    /// A number to watch besides; may be repeated.
+    /// A number to watch besides, by JSON pointer or metric; may be repeated.
     #[arg(long = "gauge", value_name = "NAME=/POINTER", value_parser = parse_gauge)]
     pub gauges: Vec<(String, String)>,
     /// Print one JSON object.
@@ -63,6 +63,7 @@ impl ProbeArgs {
     pub(super) fn plain(url: Url, token_file: Option<PathBuf>) -> Self {
         Self {
             url,
+            format: Format::Json,
             token_file,
             user: None,
             password_file: None,
@@ -130,7 +131,7 @@ pub(super) async fn take_reading(options: probe::Options) -> Result<(ShownUrl, R
 pub(super) fn options(args: ProbeArgs) -> Result<probe::Options, ProbeCliError> {
     let mut url = args.url;
     if url.path() == "/" {
-        url.set_path(USUAL_PATH);
+        url.set_path(args.format.usual_path());
     }
     let credentials = match (args.token_file, args.user, args.password_file) {
         (Some(file), _, _) => Credentials::Bearer(secret(&file)?.into()),
@@ -147,6 +148,7 @@ pub(super) fn options(args: ProbeArgs) -> Result<probe::Options, ProbeCliError> 
     };
     Ok(probe::Options {
         url,
+        format: args.format,
         credentials,
         client,
         timeout: args.timeout,
@@ -179,6 +181,14 @@ pub(super) fn parse_url(text: &str) -> Result<Url, String> {
     }
 }
 
+fn parse_format(text: &str) -> Result<Format, String> {
+    match text {
+        "json" => Ok(Format::Json),
+        "prometheus" => Ok(Format::Prometheus),
+        _ => Err("is neither json nor prometheus".to_owned()),
+    }
+}
+
 fn parse_timeout(text: &str) -> Result<Duration, String> {
     let timeout = humantime::parse_duration(text).map_err(|problem| format!("{problem} (for example 10s)"))?;
     // A day is longer than anybody waits and far from overflowing a deadline.
@@ -202,8 +212,10 @@ fn parse_field(text: &str) -> Result<(String, String), String> {
 
 fn parse_gauge(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, pointer)) if pointer.starts_with('/') => Ok((name.trim().to_owned(), pointer.to_owned())),
-        _ => Err("is no name with a JSON pointer (for example heapUsed=/data/memory/heap)".into()),
+        Some((name, place)) if place.starts_with('/') || Selector::parse(place).is_some() => {
+            Ok((name.trim().to_owned(), place.to_owned()))
+        }
+        _ => Err("is no name with a JSON pointer or a metric (for example heapUsed=/data/memory/heap)".into()),
     }
 }
 
@@ -229,7 +241,7 @@ mod tests {
     #[test]
     fn options_that_make_no_sense_are_refused() {
         assert!(parse_timeout("0s").is_err() && parse_timeout("1y").is_err() && parse_timeout("10").is_err());
-        assert!(parse_field("heapUse=/a").is_err() && parse_field("heapUsed=a").is_err());
+        assert!(parse_field("heapUse=/a").is_err() && parse_field("heapUsed=a b").is_err());
         assert_eq!(parse_field("heapUsedMB=/a/b"), Ok(("heapUsedMB".into(), "/a/b".into())));
         assert_eq!(parse_header("A: b:c"), Ok(("A".into(), "b:c".into())));
     }

@@ -177,7 +177,7 @@ fn matching(main: &Path, patterns: &[String], refused: &mut Vec<Problem>) -> Vec
     for pattern in patterns {
         let beneath = Path::new(&Pattern::escape(&directory.display().to_string())).join(pattern);
         let mut refuse = |says: String| {
-            refused.push(Problem { key: "include".to_owned(), ..Problem::of_source(main.display().to_string(), says) })
+            refused.push(Problem { key: "include".to_owned(), ..Problem::of_source(main.display().to_string(), says) });
         };
         let found = match glob::glob_with(&beneath.display().to_string(), options) {
             Ok(found) => found,
@@ -190,11 +190,11 @@ fn matching(main: &Path, patterns: &[String], refused: &mut Vec<Problem>) -> Vec
         for path in found {
             match path {
                 Ok(path) if path.is_dir() => {
-                    refuse(format!("names the directory {}: write \"{pattern}/*.toml\"", path.display()))
+                    refuse(format!("names the directory {}: write \"{pattern}/*.toml\"", path.display()));
                 }
                 Ok(path) => paths.extend(Some(path).filter(|path| seen.insert(path.clone()))),
                 Err(error) => {
-                    refuse(format!("names {}, which cannot be read: {}", error.path().display(), error.error()))
+                    refuse(format!("names {}, which cannot be read: {}", error.path().display(), error.error()));
                 }
             }
         }

@@ -192,7 +192,7 @@ fn documented_keys() -> BTreeSet<String> {
     keys.remove("defaults.detection");
     keys.remove("defaults.snapshot");
     keys.remove("defaults.gauges");
-    keys.extend(["name", "pointer", "maximum", "growth"].map(|key| format!("defaults.gauges.{key}")));
+    keys.extend(["name", "pointer", "metric", "maximum", "growth"].map(|key| format!("defaults.gauges.{key}")));
     keys.insert("targets".to_owned());
     keys
 }

@@ -27,8 +27,9 @@ impl Target {
 }
 
 fn same_probe(one: &probe::Options, other: &probe::Options) -> bool {
-    let probe::Options { url, credentials, client, timeout, body_limit, pointers, gauges } = one;
+    let probe::Options { url, format, credentials, client, timeout, body_limit, pointers, gauges } = one;
     *url == other.url
+        && *format == other.format
         && same_credentials(credentials, &other.credentials)
         && same_client(client, &other.client)
         && *timeout == other.timeout
@@ -126,6 +127,7 @@ mod tests {
             "snapshot = {}\ngroup = \"a\"",
             "snapshot = {}\nmemory_limit = \"1GiB\"",
             "snapshot = {}\ndown_after = 4",
+            "snapshot = {}\nformat = \"prometheus\"\nhealth_path = \"/health/debug\"",
             "snapshot = {}\nfields = { rss = \"/rss\" }",
             "snapshot = {}\ndetection = { hold = \"21m\" }",
         ] {

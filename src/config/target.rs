@@ -16,12 +16,13 @@ use super::table::Table;
 use super::values::{quoted, show_duration};
 use crate::http::ShownUrl;
 use crate::probe::health::Field;
+use crate::probe::{Format, Selector};
 use crate::target::{Labels, TargetName};
 use crate::units::ByteSize;
 use crate::{leak, probe};
 
-/// Where services answer unless they say otherwise.
-const HEALTH_PATH: &str = "/health/debug";
+/// What services answer with.
+const FORMATS: [(&str, Format); 2] = [("json", Format::Json), ("prometheus", Format::Prometheus)];
 pub(super) const EXAMPLE_URL: &str = "\"http://127.0.0.1:3000\"";
 pub(super) const EXAMPLE_GROUP: &str = "\"checkout\"";
 
@@ -146,7 +147,8 @@ impl Settings {
 
 pub(super) fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&Url>) -> Settings {
     let labels = labels(table);
-    let gauges = gauges(table);
+    let format = table.choice("format", Format::Json, &FORMATS);
+    let gauges = gauges(table, format);
     let watched = gauges.iter().map(|gauge| gauge.rule.clone()).collect();
     let mut snapshot = table.section("snapshot");
     let judged = detection::judged(table, &mut snapshot, watched);
@@ -156,20 +158,21 @@ pub(super) fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&U
     let credentials = vault.credentials(table).unwrap_or_default();
     let url = table
         .parsed("health_path", "\"/health/debug\"", "a path in quotes", |path| beneath(base, path))
-        .or_else(|| beneath(base, HEALTH_PATH).ok())
+        .or_else(|| beneath(base, format.usual_path()).ok())
         .flatten();
     let body_limit = table.size("body_limit", ByteSize::mib(1), ByteSize::new(1024)..=ByteSize::mib(64));
-    let pointers = pointers(table);
+    let pointers = pointers(table, format);
     let capture = snapshot::read(&mut snapshot, vault, base, &judged, (&client, &credentials));
     snapshot.finish();
     let probe = url.map(|url| probe::Options {
         url,
+        format,
         credentials,
         client,
         timeout,
         body_limit,
         pointers,
-        gauges: gauges.into_iter().map(|gauge| (gauge.rule.name, gauge.pointer)).collect(),
+        gauges: gauges.into_iter().map(|gauge| (gauge.rule.name, gauge.place)).collect(),
     });
     let down_after = table.count("down_after", 3, 1..=1000);
     Settings { labels, probe, leak: detection::read(table, judged), capture, down_after }
@@ -234,10 +237,10 @@ pub(super) fn labels(table: &mut Table<'_>) -> Labels {
 }
 
 /// `fields = { heapUsed = "/data/memory/heap" }`.
-fn pointers(table: &mut Table<'_>) -> BTreeMap<String, String> {
+fn pointers(table: &mut Table<'_>, format: Format) -> BTreeMap<String, String> {
     let mut pointers = BTreeMap::new();
     for (name, found) in table.entries("fields") {
-        match field(&name, &found) {
+        match field(&name, &found, format) {
             Ok(pointer) => drop(pointers.insert(name, pointer)),
             Err(wrong) => table.blame(&found, wrong),
         }
@@ -245,15 +248,30 @@ fn pointers(table: &mut Table<'_>) -> BTreeMap<String, String> {
     pointers
 }
 
-fn field(name: &str, found: &Found<'_>) -> Result<String, Wrong> {
-    let wrong = |problem: String| Wrong::with_example(problem, "{ heapUsed = \"/data/memory/heap\" }");
+fn field(name: &str, found: &Found<'_>, format: Format) -> Result<String, Wrong> {
+    let (what, example) = match format {
+        Format::Json => ("JSON pointer", "{ heapUsed = \"/data/memory/heap\" }"),
+        Format::Prometheus => ("metric", "{ heapUsed = 'nodejs_heap_space_size_used_bytes{space=\"old\"}' }"),
+    };
+    let wrong = |problem: String| Wrong::with_example(problem, example);
     if Field::named(name).is_none() {
         let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
         return Err(wrong(format!("is no field of a health body; known are {}", names.join(", "))));
     }
-    let text =
-        found.value.as_str().ok_or_else(|| wrong(format!("must be a JSON pointer in quotes{}", found.instead())))?;
-    pointer(text).map_err(wrong)
+    let text = found.value.as_str().ok_or_else(|| wrong(format!("must be a {what} in quotes{}", found.instead())))?;
+    match format {
+        Format::Json => pointer(text),
+        Format::Prometheus => metric(text),
+    }
+    .map_err(wrong)
+}
+
+/// A metric by its name, with labels perhaps.
+fn metric(text: &str) -> Result<String, String> {
+    match Selector::parse(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("must be the name of a metric, with labels in braces perhaps".to_owned()),
+    }
 }
 
 /// A JSON pointer (RFC 6901) to a member: `/data/memory/heap`.
@@ -269,11 +287,12 @@ fn pointer(text: &str) -> Result<String, String> {
 
 struct Gauge {
     rule: leak::GaugeRule,
-    pointer: String,
+    /// A JSON pointer or a metric.
+    place: String,
 }
 
-/// `gauges = [{ name = "listeners", pointer = "/process/listeners", maximum = 10 }]`.
-fn gauges(table: &mut Table<'_>) -> Vec<Gauge> {
+/// `gauges = [{ name = "listeners", pointer = "/process/listeners", maximum = 10 }]`, or with `metric` for `pointer`.
+fn gauges(table: &mut Table<'_>, format: Format) -> Vec<Gauge> {
     let mut taken = BTreeSet::new();
     let mut gauges = Vec::new();
     for mut row in table.rows("gauges", "name") {
@@ -282,9 +301,14 @@ fn gauges(table: &mut Table<'_>) -> Vec<Gauge> {
             let fresh = taken.insert(name.clone());
             if fresh { Ok(name.to_string()) } else { Err("names two gauges of this target".to_owned()) }
         });
-        let example = "\"/process/listeners\"";
-        let place = row.parsed("pointer", example, "a JSON pointer in quotes", pointer);
-        for (key, example) in [("name", "\"listeners\""), ("pointer", example)] {
+        let (pointer_example, metric_example) = ("\"/process/listeners\"", "\"nodejs_active_handles_total\"");
+        let by_pointer = row.parsed("pointer", pointer_example, "a JSON pointer in quotes", pointer);
+        let by_metric = row.parsed("metric", metric_example, "a metric in quotes", metric);
+        let (key, example, place) = match format {
+            Format::Json => ("pointer", pointer_example, by_pointer),
+            Format::Prometheus => ("metric", metric_example, by_metric),
+        };
+        for (key, example) in [("name", "\"listeners\""), (key, example)] {
             if !row.has(key) {
                 row.missing(key, example);
             }
@@ -295,8 +319,8 @@ fn gauges(table: &mut Table<'_>) -> Vec<Gauge> {
             row.missing_because("maximum", "is missing, and `growth = true` is, too", "10");
         }
         row.finish();
-        if let (Some(name), Some(pointer)) = (name, place) {
-            gauges.push(Gauge { rule: leak::GaugeRule { name, maximum, growth }, pointer });
+        if let (Some(name), Some(place)) = (name, place) {
+            gauges.push(Gauge { rule: leak::GaugeRule { name, maximum, growth }, place });
         }
     }
     gauges

@@ -103,6 +103,8 @@ pub enum Reason {
     TooLarge,
     /// See [`HealthError::NotJson`].
     NotJson,
+    /// See [`HealthError::NotMetrics`].
+    NotMetrics,
     /// See [`HealthError::NoMemoryFields`].
     NoMemoryFields,
     /// See [`HealthError::SeveralProcesses`].
@@ -113,7 +115,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Refused,
         Self::Dns,
         Self::Tls,
@@ -124,6 +126,7 @@ impl Reason {
         Self::Redirected,
         Self::TooLarge,
         Self::NotJson,
+        Self::NotMetrics,
         Self::NoMemoryFields,
         Self::SeveralProcesses,
         Self::AbsurdNumber,
@@ -142,6 +145,7 @@ impl Reason {
             Self::Redirected => "redirected",
             Self::TooLarge => "too_large",
             Self::NotJson => "not_json",
+            Self::NotMetrics => "not_metrics",
             Self::NoMemoryFields => "no_memory_fields",
             Self::SeveralProcesses => "several_processes",
             Self::AbsurdNumber => "absurd_number",
@@ -169,6 +173,7 @@ impl ProbeError {
             Self::Redirected { .. } => Reason::Redirected,
             Self::TooLarge { .. } => Reason::TooLarge,
             Self::Health(HealthError::NotJson { .. }) => Reason::NotJson,
+            Self::Health(HealthError::NotMetrics { .. }) => Reason::NotMetrics,
             Self::Health(HealthError::NoMemoryFields { .. }) => Reason::NoMemoryFields,
             Self::Health(HealthError::SeveralProcesses { .. }) => Reason::SeveralProcesses,
             Self::Health(HealthError::AbsurdNumber { .. }) => Reason::AbsurdNumber,

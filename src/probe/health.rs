@@ -17,6 +17,7 @@ use crate::sample::Sample;
 use crate::units::ByteSize;
 
 mod choose;
+pub mod exposition;
 mod field;
 mod figure;
 mod names;
@@ -63,13 +64,19 @@ pub enum HealthError {
         /// Where the reading stopped.
         source: serde_json::Error,
     },
-    /// JSON without any figure of memory.
+    /// No line of it is a metric.
+    #[error("is no page of metrics but `{start}`")]
+    NotMetrics {
+        /// How the body begins, one line of printable text.
+        start: String,
+    },
+    /// Neither JSON nor metrics have any figure of memory.
     #[error("has no memory figures (looked for heapUsed, heapTotal, external, arrayBuffers and rss); {hint}")]
     NoMemoryFields {
         /// What was there instead.
         hint: String,
     },
-    /// Memory figures in an array or under numbers, one element a process.
+    /// Memory figures in an array or under numbers, one element a process; or a metric with several series.
     #[error("lists memory by process ({count} here): make each a target of its own, with a URL that reaches only it")]
     SeveralProcesses {
         /// Elements with memory figures.
@@ -103,7 +110,7 @@ pub struct Reading {
 pub struct Found {
     /// Which field.
     pub field: Field,
-    /// Where it stands: a JSON pointer.
+    /// Where it stands: a JSON pointer, or the metric.
     pub pointer: String,
     /// The text of the body, capped.
     pub raw: String,

@@ -9,8 +9,9 @@ use reqwest::header::{ACCEPT, LOCATION};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::health::{self, Mapping, Reading};
-use super::{Options, ProbeError, Stage};
+use super::health::exposition::{self, Selection};
+use super::health::{self, HealthError, Mapping, Reading};
+use super::{Format, Options, ProbeError, Stage};
 use crate::http::{self, ClientError, ShownUrl};
 
 /// No answer is worth more waiting, and no deadline overflows the clock.
@@ -20,10 +21,42 @@ const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 #[derive(Debug)]
 pub struct Prober {
     options: Options,
-    mapping: Mapping,
+    reader: Reader,
     client: reqwest::Client,
     /// Whether the last answer may have left an idle connection behind, which the target may have closed since.
     may_reuse: AtomicBool,
+}
+
+/// Understands the answers.
+#[derive(Debug)]
+enum Reader {
+    Json(Mapping),
+    Prometheus(Selection),
+}
+
+impl Reader {
+    fn of(options: &Options) -> Self {
+        match options.format {
+            Format::Json => Self::Json(Mapping::new(&options.pointers, &options.gauges)),
+            Format::Prometheus => Self::Prometheus(Selection::new(&options.pointers, &options.gauges)),
+        }
+    }
+
+    const fn accepts(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "application/json",
+            Self::Prometheus(_) => {
+                "text/plain;version=0.0.4, application/openmetrics-text;version=1.0.0;q=0.5, */*;q=0.1"
+            }
+        }
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Reading, HealthError> {
+        match self {
+            Self::Json(mapping) => health::read(body, mapping),
+            Self::Prometheus(selection) => exposition::read(body, selection),
+        }
+    }
 }
 
 impl Prober {
@@ -31,8 +64,8 @@ impl Prober {
     pub fn new(options: Options) -> Result<Self, ClientError> {
         let is_plain = options.url.scheme() == "http";
         let client = if is_plain { http::plain_client(&options.client) } else { http::client(&options.client) }?;
-        let mapping = Mapping::new(&options.pointers, &options.gauges);
-        Ok(Self { options, mapping, client, may_reuse: AtomicBool::new(false) })
+        let reader = Reader::of(&options);
+        Ok(Self { options, reader, client, may_reuse: AtomicBool::new(false) })
     }
 
     /// One GET and its reading.
@@ -49,7 +82,7 @@ impl Prober {
         let body: Bytes = timeout_at(deadline, http::read_capped(response, limit))
             .await
             .map_err(|_| ProbeError::Timeout(Stage::Reading))??;
-        Ok(health::read(&body, &self.mapping)?)
+        Ok(self.reader.read(&body)?)
     }
 
     async fn ask(&self) -> Result<Response, ProbeError> {
@@ -63,7 +96,7 @@ impl Prober {
     }
 
     async fn send(&self) -> Result<Response, ProbeError> {
-        let request = self.client.get(self.options.url.clone()).header(ACCEPT, "application/json");
+        let request = self.client.get(self.options.url.clone()).header(ACCEPT, self.reader.accepts());
         http::authorize(request, &self.options.credentials).send().await.map_err(ProbeError::of_request)
     }
 

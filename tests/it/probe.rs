@@ -24,6 +24,7 @@ fn options(url: &str) -> Options {
         client: ClientOptions { connect_timeout: Duration::from_secs(2), ..ClientOptions::default() },
         timeout: Duration::from_secs(10),
         body_limit: ByteSize::mib(1),
+        format: heapwatch::probe::Format::Json,
         pointers: BTreeMap::new(),
         gauges: Vec::new(),
     }

@@ -11,6 +11,7 @@
 //   LOAD_RATE       requests a second that load.js makes to the service; 0 (the default) for none
 //   GC_INTERVAL_MS  full garbage collections at this interval, for runs whose times are shrunk; 0 (the default) leaves it to V8
 //   BASE_MB         MB of reference data that are read at the start and kept, as services have it; 0 (the default) for none
+//   METRICS         1: GET /metrics answers with prom-client's default metrics; 0 (the default) does not
 //   REPORT_GC       1: report the heap after the last major collection and the count of these; 0 (the default) does not
 //   LEAK_BYTES      leaky.js and fixed.js: size of what a request carries (default 20000)
 //   CACHE_ENTRIES, CACHE_ENTRY_BYTES  cache.js: its bounds (default 1000 and 20000)
@@ -117,6 +118,14 @@ function start({ use, gauges = () => ({}) }) {
     res.type('application/json');
     pipeline(v8.getHeapSnapshot(), res, () => {});
   });
+
+  if (setting('METRICS', 0) > 0) {
+    const metrics = require('prom-client');
+    metrics.collectDefaultMetrics();
+    app.get('/metrics', async (_req, res) => {
+      res.type(metrics.register.contentType).send(await metrics.register.metrics());
+    });
+  }
 
   app.use((_req, _res, next) => {
     requests += 1;

@@ -193,6 +193,11 @@ pub(super) struct Unit {
     pub(super) factor: u64,
 }
 
+impl Unit {
+    /// Of metrics, which are in base units.
+    pub(super) const BYTES: Self = Self { name: "bytes", factor: 1 };
+}
+
 /// What the end of a path says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Name {
