@@ -130,6 +130,16 @@ impl ChannelKind {
             }
         }
     }
+
+    /// Whether it posts to `https:` URLs.
+    pub fn needs_tls(&self) -> bool {
+        let is_plain = |url: &Url| url.scheme() == "http";
+        match self {
+            Self::Log => false,
+            Self::Webhook { url, .. } | Self::PagerDuty { url, .. } | Self::Slack { url } => !is_plain(url),
+            Self::Alertmanager { peers, .. } => !peers.iter().all(is_plain),
+        }
+    }
 }
 
 /// Kind and origin only: neither paths nor secrets.

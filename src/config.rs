@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::http::Trust;
 use crate::target::{Labels, TargetName};
 use crate::units::ByteSize;
 use crate::{alert, capture, leak, probe, retention, store};
@@ -245,7 +246,9 @@ fn read_layers(sources: &Sources) -> Result<Report, Problems> {
 }
 
 fn read(root: &mut Table<'_>, sources: &Sources) -> Config {
-    let vault = Vault { credentials_directory: sources.credentials_directory.as_deref(), env: &sources.env };
+    let trust = Trust::default();
+    let vault =
+        Vault { credentials_directory: sources.credentials_directory.as_deref(), env: &sources.env, trust: &trust };
     let is_root = rustix::process::geteuid().is_root();
     let usual = directory::default_state_directory(&sources.env, is_root);
     let state_directory = directory::writable(root, "state_directory", usual);

@@ -2,6 +2,8 @@
 //!
 //! No redirect is ever followed: what answers must be what was configured.
 
+mod tls;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +15,8 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::clock::Timestamp;
+
+pub use tls::Trust;
 
 /// How to connect, apart from what is asked.
 #[derive(Clone, Debug)]
@@ -31,6 +35,8 @@ pub struct ClientOptions {
     pub gzip: bool,
     /// A Unix socket to connect to whatever the URL's host is, as the daemon's own API may listen on one.
     pub unix_socket: Option<PathBuf>,
+    /// What TLS needs, shared by all clients of one configuration.
+    pub trust: Trust,
 }
 
 impl Default for ClientOptions {
@@ -43,6 +49,7 @@ impl Default for ClientOptions {
             headers: Vec::new(),
             gzip: true,
             unix_socket: None,
+            trust: Trust::default(),
         }
     }
 }
@@ -69,19 +76,25 @@ pub enum Credentials {
 pub enum ClientError {
     /// The PEM of the certificate authorities does not parse.
     #[error("cannot read the certificate authorities")]
-    Ca(#[source] reqwest::Error),
+    Ca(#[source] rustls::pki_types::pem::Error),
     /// The PEM holds no certificate at all.
     #[error("the certificate authorities' file holds no certificate (expected is PEM, `-----BEGIN CERTIFICATE-----`)")]
     NoAuthority,
     /// The PEM of the client certificate does not parse.
     #[error("cannot read the client certificate and key")]
-    Identity(#[source] reqwest::Error),
+    Identity(#[source] rustls::pki_types::pem::Error),
+    /// The PEM has a key and no certificate.
+    #[error("the client certificate's file holds no certificate besides its key")]
+    NoIdentity,
     /// A header name or value that HTTP does not allow.
     #[error("header `{0}` is not one that HTTP allows")]
     Header(String),
-    /// TLS could not be set up.
+    /// TLS could not be set up: the system has no authorities, say.
+    #[error("cannot set up TLS")]
+    Build(#[source] rustls::Error),
+    /// Anything else.
     #[error("cannot set up the HTTP client")]
-    Build(#[source] reqwest::Error),
+    Client(#[source] reqwest::Error),
 }
 
 /// Why a body was not read to its end.
@@ -98,27 +111,24 @@ pub enum BodyError {
     Broken(#[source] reqwest::Error),
 }
 
-/// Makes a client; see [`ClientOptions`].
+/// Makes a client for this URL and others of its scheme; see [`ClientOptions`].
+pub fn client_for(url: &Url, options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
+    if url.scheme() == "http" { plain_client(options) } else { client(options) }
+}
+
+/// Makes a client for any URL.
 pub fn client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
-    let builder = builder(options)?;
-    let Some(pem) = &options.ca_pem else { return builder.build().map_err(ClientError::Build) };
-    builder.tls_certs_merge(authorities(pem)?).build().map_err(ClientError::Build)
+    build(options, options.trust.checked(options)?)
 }
 
-/// Makes a client for `http:` URLs only, which trusts no certificate: the system's authorities would cost each client
-/// about 100 kB, and a daemon has one for each target. The options are checked all the same.
+/// Makes a client for `http:` URLs only, which reads no certificates and trusts none.
 pub fn plain_client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
-    if let Some(pem) = &options.ca_pem {
-        authorities(pem)?;
-    }
-    builder(options)?.tls_certs_only([]).build().map_err(ClientError::Build)
+    build(options, options.trust.plain(options)?)
 }
 
-fn builder(options: &ClientOptions) -> Result<reqwest::ClientBuilder, ClientError> {
-    let provider = rustls::crypto::ring::default_provider();
-    // A second installation fails because the first one holds, which is what is wanted.
-    drop(rustls::crypto::CryptoProvider::install_default(provider));
+fn build(options: &ClientOptions, tls: rustls::ClientConfig) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
         .user_agent(concat!("heapwatch/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers(options)?)
         .connect_timeout(options.connect_timeout)
@@ -129,11 +139,7 @@ fn builder(options: &ClientOptions) -> Result<reqwest::ClientBuilder, ClientErro
     if let Some(path) = &options.unix_socket {
         builder = builder.unix_socket(path.clone());
     }
-    if let Some(pem) = &options.identity_pem {
-        let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes()).map_err(ClientError::Identity)?;
-        builder = builder.identity(identity);
-    }
-    Ok(builder)
+    builder.build().map_err(ClientError::Client)
 }
 
 fn headers(options: &ClientOptions) -> Result<HeaderMap, ClientError> {
@@ -146,12 +152,6 @@ fn headers(options: &ClientOptions) -> Result<HeaderMap, ClientError> {
         headers.append(name, value);
     }
     Ok(headers)
-}
-
-/// The certificates in a PEM. A file without any would otherwise pass, and every target fail much later.
-fn authorities(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, ClientError> {
-    let authorities = reqwest::Certificate::from_pem_bundle(pem).map_err(ClientError::Ca)?;
-    if authorities.is_empty() { Err(ClientError::NoAuthority) } else { Ok(authorities) }
 }
 
 /// Adds credentials to a request, marked so that no log shows them.

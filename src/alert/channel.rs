@@ -83,7 +83,8 @@ pub struct Receipt {
 impl Sender {
     /// Makes the client of a channel and checks its secrets.
     pub fn new(channel: Channel, origin: Origin) -> Result<Self, SetupError> {
-        let client = http::client(&channel.client)?;
+        let make = if channel.kind.needs_tls() { http::client } else { http::plain_client };
+        let client = make(&channel.client)?;
         let keys = match &channel.kind {
             ChannelKind::Webhook { secrets, .. } => secrets.iter().map(SigningKey::parse).collect::<Result<_, _>>()?,
             _ => Vec::new(),

@@ -52,7 +52,7 @@ pub enum PingError {
 impl Pinger {
     /// Makes the client.
     pub fn new(options: Options) -> Result<Self, http::ClientError> {
-        let client = http::client(&options.client)?;
+        let client = http::client_for(&options.url, &options.client)?;
         Ok(Self { options, client })
     }
 

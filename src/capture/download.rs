@@ -55,7 +55,7 @@ impl Capturer {
         // Encodings are undone here, where a damaged or exploding one has a name. A connection is never used twice:
         // two captures are far apart, and a request that a stale connection swallows would look like a death.
         let client = ClientOptions { gzip: false, keep_alive: Duration::from_millis(1), ..options.client.clone() };
-        Ok(Self { client: http::client(&client)?, options })
+        Ok(Self { client: http::client_for(&options.url, &client)?, options })
     }
 
     /// How captures of this target are taken.

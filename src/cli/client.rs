@@ -145,7 +145,7 @@ impl ServerArgs {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut request = http::client(&options)?.request(method, url).timeout(PATIENCE);
+        let mut request = http::client_for(&url, &options)?.request(method, url).timeout(PATIENCE);
         if let Some(token) = token {
             request = request.bearer_auth(token.expose_secret());
         }

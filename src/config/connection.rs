@@ -69,7 +69,8 @@ pub(super) fn client(table: &mut Table<'_>, vault: &Vault<'_>, connect_timeout: 
         Ok(SecretString::from(pem))
     });
     let headers = headers(table, vault);
-    ClientOptions { connect_timeout, ca_pem, identity_pem, headers, ..ClientOptions::default() }
+    let trust = vault.trust.clone();
+    ClientOptions { connect_timeout, ca_pem, identity_pem, headers, trust, ..ClientOptions::default() }
 }
 
 /// `headers = { X-Team = "payments", X-Api-Key = { file = "/etc/heapwatch/api.key" } }`.

@@ -50,7 +50,7 @@ fn same_capture(one: &capture::Options, other: &capture::Options) -> bool {
 }
 
 fn same_client(one: &ClientOptions, other: &ClientOptions) -> bool {
-    let ClientOptions { connect_timeout, keep_alive, ca_pem, identity_pem, headers, gzip, unix_socket } = one;
+    let ClientOptions { connect_timeout, keep_alive, ca_pem, identity_pem, headers, gzip, unix_socket, trust: _ } = one;
     let same_identities = match (identity_pem, &other.identity_pem) {
         (Some(one), Some(another)) => same_secret(one, another),
         (None, None) => true,

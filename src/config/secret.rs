@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::found::{Found, Wrong};
 use super::table::Table;
-use crate::http::Credentials;
+use crate::http::{Credentials, Trust};
 
 /// More than any token; a private key with its chain of certificates takes 20 KiB.
 const LONGEST: u64 = 256 << 10;
@@ -21,6 +21,8 @@ pub(super) struct Vault<'a> {
     pub(super) credentials_directory: Option<&'a Path>,
     /// The environment, as the caller read it.
     pub(super) env: &'a [(String, String)],
+    /// What TLS needs, for all clients of the configuration.
+    pub(super) trust: &'a Trust,
 }
 
 /// The two keys of one secret; each section has its own.

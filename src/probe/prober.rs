@@ -62,8 +62,7 @@ impl Reader {
 impl Prober {
     /// Sets up the client; connects to nothing.
     pub fn new(options: Options) -> Result<Self, ClientError> {
-        let is_plain = options.url.scheme() == "http";
-        let client = if is_plain { http::plain_client(&options.client) } else { http::client(&options.client) }?;
+        let client = http::client_for(&options.url, &options.client)?;
         let reader = Reader::of(&options);
         Ok(Self { options, reader, client, may_reuse: AtomicBool::new(false) })
     }
