@@ -76,8 +76,8 @@ pub enum AskError {
 const ANSWER_LIMIT_BYTES: usize = 256 << 20;
 /// Far more than any token.
 const LONGEST_TOKEN: u64 = 4096;
-/// A reload or the gate may take a moment; nothing takes longer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The daemon itself says when something takes too long.
+const PATIENCE: Duration = Duration::from_mins(11);
 
 impl ServerArgs {
     /// Where a daemon with this configuration answers, if it does.

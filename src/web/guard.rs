@@ -12,7 +12,7 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, ORIGIN,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -32,6 +32,9 @@ pub(super) struct Guard {
     pub(super) request_timeout: Duration,
     pub(super) body_limit: usize,
 }
+
+/// What is asked to be done gets this long at least: a reload with 10,000 targets takes most of a minute on a busy machine.
+const ACTING: Duration = Duration::from_mins(10);
 
 /// Where the listener is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,16 +91,20 @@ impl Guard {
 
     /// Reads the body, then lets the route answer. A body or a route that takes too long ends the connection.
     async fn answer(&self, request: Request, next: Next) -> Response {
-        let whole = async {
-            let request = match within(request, self.body_limit).await {
-                Ok(request) => request,
-                Err(refusal) => return closing(refusal.into_response()),
-            };
-            next.run(request).await
+        // What acts goes on whether or not anybody waits: whoever asked should rather learn how it ends.
+        let patience = if request.method().is_safe() { self.request_timeout } else { self.request_timeout.max(ACTING) };
+        let refusal = |status, says: &str| closing(Problem::new(status, says).into_response());
+        let request = match timeout(self.request_timeout, within(request, self.body_limit)).await {
+            Ok(Ok(request)) => request,
+            Ok(Err(problem)) => return closing(problem.into_response()),
+            Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive"),
         };
-        match timeout(self.request_timeout, whole).await {
+        // A proxy in front that goes by another length than hyper does would take what follows for a request of its own.
+        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
+        match timeout(patience, next.run(request)).await {
+            Ok(response) if is_chunked => closing(response),
             Ok(response) => response,
-            Err(_) => closing(Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into_response()),
+            Err(_) => refusal(StatusCode::SERVICE_UNAVAILABLE, "heapwatch is too busy to answer this in time"),
         }
     }
 }

@@ -28,7 +28,7 @@ pub struct Limits {
     /// From the start of a connection, or the answer before, to the end of the next request's head. A kept-alive
     /// connection that is idle for this long is closed.
     pub head_timeout: Duration,
-    /// From the end of the head to the answer, and once more from the answer until the client has read it.
+    /// From the end of the head to the end of the body, from there to the answer where nothing is to be done, and once more from the answer until the client has read it.
     pub request_timeout: Duration,
     /// Bytes of a request's body.
     pub body_limit: usize,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use heapwatch::web::{Access, Limits};
+use heapwatch::web::{Access, Limits, Request};
 use tokio::time::Instant;
 
 use super::served::Served;
@@ -104,9 +104,21 @@ async fn a_body_that_drips_is_cut() {
 #[tokio::test]
 async fn a_request_that_nobody_answers_ends_in_time() {
     let served = served(limits()).await;
-    let answer = served.ask("POST /-/reload", &["Content-Type: application/json", "Content-Length: 0"]).await;
-    assert_eq!((answer.status, answer.header("connection")), (408, Some("close")), "{answer:?}");
+    let answer = served.ask("GET /api/v1/events", &[]).await;
+    assert_eq!((answer.status, answer.header("connection")), (503, Some("close")), "{answer:?}");
     assert_eq!(served.requests.len(), 1, "it was asked for all the same");
+}
+
+/// A reload that took longer than a request may was answered 408, and went on and came into force all the same.
+#[tokio::test]
+async fn what_is_done_is_waited_for() {
+    let mut served = served(limits()).await;
+    let mut client = served.connect().await;
+    client.send(&served.head("POST /-/reload", &["Content-Type: application/json", "Content-Length: 0"])).await;
+    let Some(Request::Reload { reply }) = served.requests.recv().await else { panic!("no reload is asked for") };
+    tokio::time::sleep(3 * REQUEST).await;
+    reply.send(Ok(())).unwrap();
+    assert_eq!(client.answer().await.status, 200);
 }
 
 #[tokio::test]
@@ -160,7 +172,12 @@ async fn what_is_no_http_is_refused() {
     // Two lengths: a proxy in front may see another request than we do.
     let both = ["Content-Type: application/json", "Content-Length: 4", "Transfer-Encoding: chunked"];
     let mut client = served.connect().await;
-    client.send(&(served.head("POST /-/reload", &both) + "0\r\n\r\nGET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+    client
+        .send(
+            &(served.head("POST /api/v1/targets/nobody/rearm", &both)
+                + "0\r\n\r\nGET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"),
+        )
+        .await;
     let said = String::from_utf8(client.rest().await).unwrap();
     assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{said}");
     assert_eq!(served.ask("GET /-/healthy", &[]).await.status, 200);
