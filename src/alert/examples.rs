@@ -70,6 +70,7 @@ pub(crate) fn leak() -> Leak {
 pub(crate) fn growth() -> Growth {
     Growth {
         slope: ByteRate::per_hour(52_428_800.0),
+        r2: Some(0.97),
         from_bytes: 120 << 20,
         to_bytes: 195 << 20,
         since: NOW.minus(Duration::from_mins(90)),

@@ -22,6 +22,7 @@ fn scene() -> Scene {
         samples: vec![samples],
         growth: Some(Growth {
             slope: ByteRate::per_hour(60.0 * 1_048_576.0),
+            r2: Some(0.97),
             from_bytes: 100 << 20,
             to_bytes: 220 << 20,
             since: minute(0),

@@ -28,9 +28,12 @@ pub(super) fn growth(growth: &Growth) -> String {
     let (from, to) = (ByteSize::new(growth.from_bytes), ByteSize::new(growth.to_bytes));
     let hours = growth.until.since(growth.since).as_secs_f64() / 3600.0;
     let mut text = format!("  floors from {from} to {to} over {hours:.1} h, {}", growth.slope);
+    if let Some(r2) = growth.r2 {
+        // Writing to a String cannot fail.
+        write!(text, ", R² {r2:.2}").unwrap_or_default();
+    }
     if let (Some(limit), Some(seconds)) = (growth.limit_bytes, growth.limit_in_seconds) {
         let limit = ByteSize::new(limit);
-        // Writing to a String cannot fail.
         write!(text, "; at its limit of {limit} in {:.1} h", seconds / 3600.0).unwrap_or_default();
     }
     text

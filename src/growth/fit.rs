@@ -11,6 +11,21 @@ pub struct Fit {
     pub noise: f64,
 }
 
+impl Fit {
+    /// R²: the share of the numbers' variance that the line explains, from 0 to 1, for people who are used to it. No
+    /// verdict depends on it: a sawtooth on a steep climb has a high one, and a single wild floor lowers it at will.
+    /// `None` where the numbers do not vary.
+    pub fn r_squared(&self, numbers: &[f64]) -> Option<f64> {
+        let finite = || numbers.iter().enumerate().filter(|(_, number)| number.is_finite());
+        let count = finite().count();
+        let mean = finite().map(|(_, number)| number).sum::<f64>() / count as f64;
+        let varies = finite().map(|(_, number)| (number - mean).powi(2)).sum::<f64>();
+        let left = finite().map(|(i, number)| (number - self.intercept - self.slope * i as f64).powi(2)).sum::<f64>();
+        // A line through medians can fit worse than the mean does, which explains nothing.
+        (varies > 0.0 && left.is_finite()).then(|| (1.0 - left / varies).max(0.0))
+    }
+}
+
 /// 1.4826 makes the median absolute deviation of normal noise an estimate of its standard deviation.
 const MAD_TO_SIGMA: f64 = 1.4826;
 
@@ -76,6 +91,24 @@ mod tests {
             let scaled = theil_sen(&numbers.iter().map(|number| number * scale).collect::<Vec<_>>()).unwrap();
             prop_assert!(close(scaled.slope, fit.slope * scale) && close(scaled.noise, fit.noise * scale));
         }
+    }
+
+    #[test]
+    fn r_squared_is_the_share_that_the_line_explains() {
+        let check = |numbers: &[f64], expected: Option<f64>| {
+            let found = theil_sen(numbers).unwrap().r_squared(numbers);
+            let is_close = match (found, expected) {
+                (Some(found), Some(expected)) => (found - expected).abs() < 1e-9,
+                (found, expected) => found == expected,
+            };
+            assert!(is_close, "{numbers:?}: {found:?}, not {expected:?}");
+        };
+        check(&[1.0, 2.0, 3.0, 4.0], Some(1.0));
+        check(&[0.0, 2.0, f64::NAN, 6.0, 8.0], Some(1.0));
+        // The line goes through all but the last, which is 5 above it: 25 of 25 + 9 + 1 + 1 + 64 stay unexplained.
+        check(&[0.0, 2.0, 4.0, 6.0, 13.0], Some(0.75));
+        check(&[-1.0, 1.0, 0.0, -1.0, 1.0], Some(0.0));
+        check(&[5.0; 4], None);
     }
 
     #[test]

@@ -323,6 +323,7 @@ impl Detector {
         let room = limit.zip(self.known.memory.as_ref()).map(|(limit, memory)| memory.room_to(limit));
         Growth {
             slope: ByteRate::per_second(trial.slope),
+            r2: trial.r2,
             from_bytes: bytes(trial.from),
             to_bytes: bytes(trial.to),
             since: on_lines_of(now, trial.since_ms),

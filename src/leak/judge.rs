@@ -49,6 +49,9 @@ pub(crate) struct Trial {
     pub(crate) until_ms: i64,
     /// Seconds until the limit at this slope.
     pub(crate) left: f64,
+    /// Share of the floors' variance that the line explains; for people only.
+    #[serde(default)]
+    pub(crate) r2: Option<f64>,
     /// When this judgement is stale: a part and a half of its scale later.
     pub(crate) valid_ms: i64,
     pub(crate) gates: Vec<Gate>,
@@ -223,6 +226,7 @@ impl<'a> Run<'a> {
         let step = largest_step(floors) / rise;
 
         let mut trial = self.trial(fit.slope, start, self.floors.len());
+        trial.r2 = fit.r_squared(floors);
         trial.from = fit.intercept.max(0.0);
         trial.to = (fit.intercept + fit.slope * span).max(0.0);
         let seconds = span * self.scale.part_seconds();
@@ -267,6 +271,7 @@ impl<'a> Run<'a> {
             since_ms: origin.saturating_add(start_of(start)),
             until_ms: origin.saturating_add(start_of(end)),
             left: (self.subject.room / slope).clamp(0.0, f64::MAX),
+            r2: None,
             valid_ms: origin.saturating_add(start_of(self.floors.len())).saturating_add(part_ms * 3 / 2),
             gates: Vec::new(),
         }

@@ -73,6 +73,9 @@ pub struct Verdict {
 pub struct Growth {
     /// Slope of the floors.
     pub slope: ByteRate,
+    /// R²: the share of the floors' variance that the line explains, from 0 to 1. No gate asks for it.
+    #[serde(default)]
+    pub r2: Option<f64>,
     /// Floor at the start of the window, bytes.
     pub from_bytes: u64,
     /// Floor at its end, bytes.

@@ -58,6 +58,7 @@ mod tests {
         let ago = |seconds| now.minus(Duration::from_secs(seconds));
         let growth = Growth {
             slope: ByteRate::per_second(1.0),
+            r2: None,
             from_bytes: 0,
             to_bytes: 100,
             since: ago(400),

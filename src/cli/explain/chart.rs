@@ -136,6 +136,7 @@ mod tests {
         let at = |hours: i64| 100 * MIB + slope * MIB * hours.unsigned_abs();
         let growth = Growth {
             slope: ByteRate::per_hour((slope * MIB) as f64),
+            r2: None,
             from_bytes: at(0),
             to_bytes: at(12),
             since: hour(0),

@@ -158,6 +158,7 @@ pub(super) mod tests {
         let at = Timestamp::from_unix_ms(0);
         let growth = hours.map(|hours| Growth {
             slope: ByteRate::per_hour(50e6),
+            r2: None,
             from_bytes: 0,
             to_bytes: 1 << 20,
             since: at,

@@ -165,6 +165,7 @@ pub(super) fn render(subject: &Subject) -> Markup {
         (evidence::found(&subject.status, &subject.dossier))
         (chart::section(subject))
         (verdict::gates(&subject.status))
+        (verdict::gauges(&subject.status))
         (care::section(subject))
         (history::episodes(&subject.dossier))
         (history::events(&subject.dossier))

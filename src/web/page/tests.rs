@@ -38,6 +38,7 @@ fn before(minutes: u64) -> Timestamp {
 fn verdict(hostile: &mut impl FnMut() -> String) -> Verdict {
     let growth = Growth {
         slope: ByteRate::per_hour(52_428_800.0),
+        r2: Some(0.97),
         from_bytes: 120 << 20,
         to_bytes: 195 << 20,
         since: before(90),

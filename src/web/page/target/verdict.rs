@@ -46,11 +46,12 @@ fn probe(status: &TargetStatus) -> Markup {
 
 fn growing(verdict: &Verdict, now: Timestamp) -> Markup {
     let Some(growth) = &verdict.growth else { return resting(Standing::Leaking, verdict, now) };
-    let Growth { slope, from_bytes, to_bytes, since, until, .. } = growth;
+    let Growth { slope, from_bytes, to_bytes, since, until, r2, .. } = growth;
     html! {
         @if let Some(signal) = verdict.signal { (signal) } @else { "Memory" }
         " grows " strong { (slope) } " without levelling off: from " (size(*from_bytes)) " to " (size(*to_bytes)) " in "
         (span(until.since(*since)))
+        @if let Some(r2) = r2 { " (the line fits with R² " (format!("{r2:.2}")) ")" }
         @if let (Some(left), Some(limit)) = (time_left(growth), growth.limit_bytes) {
             ". At this rate it reaches its limit of " (size(limit)) " in " strong { (left) }
         } @else if growth.limit_bytes.is_none() {
@@ -97,6 +98,21 @@ pub(super) fn gates(status: &TargetStatus) -> Markup {
                     }
                 }
                 tbody { @for reason in &verdict.reasons { (gate(reason)) } }
+            }
+        }
+    }
+}
+
+/// The numbers that are watched besides memory, as the newest reading has them.
+pub(super) fn gauges(status: &TargetStatus) -> Markup {
+    let readings = status.watch.sample.as_ref().map(|sample| sample.gauges.as_slice()).unwrap_or_default();
+    html! {
+        @if !readings.is_empty() {
+            section aria-labelledby="gauges" {
+                h2 #gauges { "Watched besides memory" }
+                dl.facts-list {
+                    @for (name, reading) in readings { div { dt { (clean(name)) } dd { (reading) } } }
+                }
             }
         }
     }
