@@ -29,6 +29,7 @@ mod places;
 mod problem;
 #[cfg(test)]
 mod reference;
+mod remote_write;
 mod report;
 mod routes;
 mod same;
@@ -76,6 +77,8 @@ pub struct Config {
     pub retention: retention::Policy,
     /// How long the database remembers what happened.
     pub keep: store::Keep,
+    /// Who is sent what is told of targets in numbers.
+    pub remote_write: Vec<crate::remote_write::Options>,
     /// What heapwatch allows itself over all targets.
     pub limits: Limits,
     /// What is told, and how often.
@@ -266,6 +269,7 @@ fn read(root: &mut Table<'_>, sources: &Sources) -> Config {
         log: house::log(root),
         retention,
         keep,
+        remote_write: remote_write::read(root, &vault),
         limits: house::limits(root),
         alerts: alerts::read(root, pings, &channels),
         stop_timeout: root.duration("stop_timeout", STOP_TIMEOUT, Duration::ZERO..=Duration::from_mins(5)),

@@ -18,6 +18,7 @@ mod dispatcher;
 mod ledger;
 mod listening;
 mod pings;
+mod remote;
 mod supervisor;
 
 use std::io;
@@ -108,7 +109,8 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
     let (reloads, reload_queue) = mpsc::channel(REQUEST_QUEUE);
     let (orders, order_queue) = mpsc::channel(REQUEST_QUEUE);
     let (ready, is_ready) = watch::channel(false);
-    let (board, metrics) = (Board::default(), Arc::new(Metrics::new(clock.now().unix_seconds())));
+    let board = Board::default();
+    let metrics = Arc::new(Metrics::new(clock.now().unix_seconds(), board.clone()));
     let (stop, dispatcher_stop) = (CancellationToken::new(), CancellationToken::new());
     metrics.reloaded(Some(clock.now().unix_seconds()));
 
@@ -249,11 +251,11 @@ fn site(
     archive: Archive,
     clock: Clock,
 ) -> web::Site {
-    let (metrics, shown) = (Arc::clone(metrics), board.clone());
+    let metrics = Arc::clone(metrics);
     let (of_series, of_snapshots) = (archive.clone(), archive.clone());
     web::Site {
         board: board.clone(),
-        metrics: Arc::new(move || metrics.render(&shown)),
+        metrics: Arc::new(move || metrics.render()),
         requests,
         ready,
         now: Arc::new(move || clock.now()),

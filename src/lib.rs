@@ -17,6 +17,7 @@
 //!                    └─► store::snapshots ──► heap diff (a process of its own) ───────┼──┘
 //!  receivers ◄── alert::channel ◄── alert::outbox ◄── alert::policy ◄─────────────────┤
 //!  people    ◄── web ◄── status::Board ◄──────────────────────────────────────────────┘
+//!  Prometheus ◄── remote_write ◄── every poll of a watcher
 //! ```
 //!
 //! A *watcher* per target sleeps, probes, feeds its detector and publishes what it sees on the board. What changed
@@ -34,7 +35,7 @@
 //!   logging, no clock: everything they know is an argument, so a recorded trace runs through the very same code.
 //! - **The client**: [`http`], which the adapters share: TLS, credentials, bounded bodies, no redirects.
 //! - **Adapters**, one outside thing each: [`discovery`] (lists of targets), [`probe`] (the health endpoint), [`capture`] (the snapshot endpoint),
-//!   [`store`] (the disk), [`alert`] (the receivers), [`web`] (people and programs that ask).
+//!   [`store`] (the disk), [`alert`] (the receivers), [`remote_write`] (databases of metrics), [`web`] (people and programs that ask).
 //! - **Assembly**: [`config`] (the only place that knows key names), [`daemon`], [`cli`].
 //!
 //! # Invariants
@@ -73,6 +74,7 @@ pub mod alert;
 pub mod capture;
 pub mod discovery;
 pub mod probe;
+pub mod remote_write;
 pub mod store;
 pub mod web;
 // -- assembly --

@@ -3,6 +3,7 @@
 pub mod board;
 pub mod countdown;
 pub mod dossier;
+pub mod figures;
 pub mod house;
 pub mod series;
 mod standing;

@@ -1,6 +1,9 @@
 //! `heapwatch run`: the daemon in the foreground, until a signal ends it.
 
+use std::{io, thread};
+
 use clap::Args;
+use tokio::runtime::{Builder, Runtime};
 use tracing::{info, warn};
 
 use super::exit::Failure;
@@ -25,7 +28,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         warn!("{warning}");
     }
     let executable = std::env::current_exe()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         // Listening comes first: a signal during the start must not kill half a daemon.
         let mut signals = Listener::start()?;
@@ -39,6 +42,14 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         daemon.stop().await;
         Ok(())
     })
+}
+
+/// A few threads: polling 10,000 targets keeps none of them busy, and on a large machine a thread for each core, each with a
+/// heap of its own, would be most of what an idle daemon takes.
+fn runtime() -> io::Result<Runtime> {
+    const MOST_WORKERS: usize = 4;
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    Builder::new_multi_thread().worker_threads(workers).enable_all().build()
 }
 
 /// Serves signals until one asks to stop.

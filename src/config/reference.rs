@@ -41,6 +41,7 @@ fn secrets() -> tempfile::TempDir {
     for (name, content) in [
         ("api.token", "token"),
         ("snapshot.token", "token"),
+        ("mimir.token", "token"),
         ("api.key", "key"),
         ("ca.pem", certificate.as_str()),
         ("client.pem", identity.as_str()),

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Target;
 use crate::http::{ClientOptions, Credentials};
-use crate::{capture, probe};
+use crate::{capture, probe, remote_write};
 
 impl Target {
     /// True where `other` is watched in the very same way, secrets included: a reload leaves such a target alone.
@@ -23,6 +23,22 @@ impl Target {
             && *leak == other.leak
             && same_captures
             && *down_after == other.down_after
+    }
+}
+
+impl remote_write::Options {
+    /// True where `other` is sent the very same in the very same way: a reload leaves what waits for it alone.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        let Self { name, url, client, credentials, timeout, labels, capacity, batch, flush } = self;
+        *name == other.name
+            && *url == other.url
+            && same_client(client, &other.client)
+            && same_credentials(credentials, &other.credentials)
+            && *timeout == other.timeout
+            && *labels == other.labels
+            && *capacity == other.capacity
+            && *batch == other.batch
+            && *flush == other.flush
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use futures_util::future::join_all;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -14,6 +15,7 @@ use super::event::Event;
 use super::ledger;
 use super::metrics::Metrics;
 use super::pings;
+use super::remote::{self, Polled, Remote};
 use super::watcher::{Command, Surroundings, Watcher};
 use super::{Launch, ReloadReply, analysis, notify};
 use crate::config::{self, Config, Target, WebOptions};
@@ -21,6 +23,7 @@ use crate::daemon::clock::Clock;
 use crate::errors;
 use crate::http::ShownUrl;
 use crate::leak::DetectorState;
+use crate::remote_write;
 use crate::status::board::Board;
 use crate::status::house::RefusedReload;
 use crate::status::trail::Topic;
@@ -46,6 +49,10 @@ pub(super) struct Supervisor {
     watched: BTreeMap<TargetName, Watched>,
     watchers: JoinSet<()>,
     pings: JoinSet<()>,
+    /// Who is sent what polls show.
+    remotes: Vec<Remote>,
+    /// From the watchers to them.
+    polled: broadcast::Sender<Polled>,
     current: Option<Config>,
 }
 
@@ -79,7 +86,7 @@ struct Watched {
 impl Supervisor {
     pub(super) fn new(parts: Parts) -> Self {
         let (watched, watchers, pings) = (BTreeMap::new(), JoinSet::new(), JoinSet::new());
-        Self { parts, watched, watchers, pings, current: None }
+        Self { parts, watched, watchers, pings, remotes: Vec::new(), polled: remote::channel(), current: None }
     }
 
     /// Serves reloads until the stop signal, then waits for the watchers' last reports.
@@ -99,6 +106,7 @@ impl Supervisor {
         }
         self.pings.shutdown().await;
         while self.watchers.join_next().await.is_some() {}
+        join_all(self.remotes.into_iter().map(Remote::stop)).await;
     }
 
     /// Reads and checks the new configuration whole, then swaps. A bad one changes nothing.
@@ -166,6 +174,7 @@ impl Supervisor {
         for name in gone {
             self.release(name).await;
         }
+        self.send_to(&config.remote_write).await;
         for target in &config.targets {
             self.watch(Arc::new(target.clone())).await;
         }
@@ -192,11 +201,38 @@ impl Supervisor {
         }
     }
 
+    /// Receivers that stay as they are keep what waits for them.
+    async fn send_to(&mut self, receivers: &[remote_write::Options]) {
+        let (kept, ended): (Vec<_>, Vec<_>) = std::mem::take(&mut self.remotes)
+            .into_iter()
+            .partition(|remote| receivers.iter().any(|options| remote.options.same_as(options)));
+        self.remotes = kept;
+        join_all(ended.into_iter().map(Remote::stop)).await;
+        for options in receivers {
+            if self.remotes.iter().any(|remote| remote.options.name == options.name) {
+                continue;
+            }
+            let (clock, metrics) = (self.parts.clock, Arc::clone(&self.parts.metrics));
+            match Remote::start(options.clone(), &self.polled, clock, metrics) {
+                Ok(remote) => self.remotes.push(remote),
+                Err(problem) => {
+                    error!(
+                        receiver = options.name,
+                        error = errors::one_line(&problem),
+                        "{} is sent nothing",
+                        options.name
+                    );
+                }
+            }
+        }
+    }
+
     async fn release(&mut self, name: TargetName) {
         if let Some(watched) = self.watched.remove(&name) {
-            watched.stop.cancel();
-            // Here, where it is added too, so that a target that soon comes back is not taken off late.
+            // Here, where it is added too, so that a target that soon comes back is not taken off late; and first, so that
+            // the watcher, when it ends, knows that nobody watches any more.
             self.parts.board.remove(&name);
+            watched.stop.cancel();
             info!(target.name = %name, "{name} is no longer watched; its samples and snapshots are kept");
         }
         self.order(Order::Release(name)).await;
@@ -236,6 +272,7 @@ impl Supervisor {
             board: self.parts.board.clone(),
             events: self.parts.events.clone(),
             metrics: Arc::clone(&self.parts.metrics),
+            polled: self.polled.clone(),
             checkpoint: (target.interval * CHECKPOINT_POLLS).min(LONGEST_CHECKPOINT),
             stop: stop.clone(),
         };

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -14,6 +14,7 @@ use crate::config::Target;
 use crate::daemon::clock::Clock;
 use crate::daemon::event::{Event, WatchNews};
 use crate::daemon::metrics::Metrics;
+use crate::daemon::remote::Polled;
 use crate::daemon::schedule::Schedule;
 use crate::errors;
 use crate::http::ClientError;
@@ -50,6 +51,8 @@ pub struct Surroundings {
     pub events: mpsc::Sender<Event>,
     /// Where polls are counted.
     pub metrics: Arc<Metrics>,
+    /// Where what polls have shown goes on to receivers of remote write.
+    pub polled: broadcast::Sender<Polled>,
     /// How often a quiet watcher reports what it has seen, for the state database.
     pub checkpoint: Duration,
     /// Ends the watcher.
@@ -132,6 +135,11 @@ impl Watcher {
             }
         }
         self.report(Vec::new()).await;
+        if self.surroundings.board.get(&self.target.name).is_none() {
+            // It was taken off the configuration. Where nobody listens, nobody needs to know.
+            let (target, at) = (self.target.name.clone(), self.surroundings.clock.now());
+            self.surroundings.polled.send(Polled::Gone { target, at }).ok();
+        }
     }
 
     /// One reading, or an early end where the stop signal comes first.
@@ -153,9 +161,25 @@ impl Watcher {
         let seconds = at.since(asked).as_secs_f64();
         self.surroundings.metrics.poll(self.target.name.as_str(), result, seconds);
         self.surroundings.board.watch(&self.target.name, |watch| watch.polls += 1);
+        let is_excused = outcome.is_err() && self.capturing;
         match outcome {
             Ok(reading) => self.on_reading(reading, at).await,
             Err(failure) => self.on_failure(&failure, at).await,
+        }
+        if !is_excused {
+            self.pass_on(at);
+        }
+    }
+
+    /// Shows receivers of remote write what the poll has shown; this never waits.
+    fn pass_on(&self, at: Timestamp) {
+        let polled = &self.surroundings.polled;
+        if polled.receiver_count() == 0 {
+            return;
+        }
+        if let Some(status) = self.surroundings.board.get(&self.target.name) {
+            // The last of them may have gone in between.
+            polled.send(Polled::Status { status: Arc::new(status), at }).ok();
         }
     }
 

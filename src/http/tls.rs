@@ -96,8 +96,7 @@ fn provider() -> Arc<CryptoProvider> {
 
 /// The certificates in a PEM. A file without any would otherwise pass, and every target fail much later.
 fn authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let authorities: Vec<_> =
-        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(ClientError::Ca)?;
+    let authorities: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(ClientError::Ca)?;
     if authorities.is_empty() { Err(ClientError::NoAuthority) } else { Ok(authorities) }
 }
 

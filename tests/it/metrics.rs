@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use heapwatch::clock::Timestamp;
 use heapwatch::daemon::metrics::Metrics;
+use heapwatch::leak::Outline;
 use heapwatch::leak::verdict::{Growth, State, Verdict};
 use heapwatch::sample::{Sample, Signal};
 use heapwatch::status::board::Board;
@@ -19,7 +20,9 @@ use serde_json::Value;
 
 /// A page on which every figure has a line.
 fn full_page() -> String {
-    let metrics = Metrics::new(1.0);
+    let board = Board::default();
+    board.put(leaking_target());
+    let metrics = Metrics::new(1.0, board);
     metrics.poll("api", "ok", 0.1);
     metrics.late_ticks(1);
     metrics.capture("api", "stored");
@@ -37,15 +40,18 @@ fn full_page() -> String {
     metrics.storage_free(7);
     metrics.reloaded(Some(8.0));
     metrics.configured([9; 32]);
-    let board = Board::default();
-    board.put(leaking_target());
-    metrics.render(&board)
+    metrics.remote_samples("mimir", "sent", 1);
+    metrics.remote_succeeded("mimir", 9.0);
+    metrics.remote_retry("mimir");
+    metrics.remote_queued("mimir", 1);
+    metrics.render()
 }
 
 fn leaking_target() -> TargetStatus {
     let at = Timestamp::from_unix_ms(0);
     let growth = Growth {
         slope: ByteRate::per_second(1.0),
+        r2: Some(0.97),
         from_bytes: 1,
         to_bytes: 2,
         since: at,
@@ -55,12 +61,19 @@ fn leaking_target() -> TargetStatus {
     };
     let signal = Some(Signal::HeapUsed);
     let verdict = Verdict { state: State::Leaking, since: at, signal, growth: Some(growth), reasons: Vec::new() };
-    let sample = Sample { heap_used: Some(1), ..Sample::empty(at) };
+    let sample = Sample { heap_used: Some(1), gauges: vec![("listeners".to_owned(), 2.0)], ..Sample::empty(at) };
+    let outline = Outline { signal: Signal::HeapUsed, since: at, until: at, floors: vec![Some(1)] };
     TargetStatus {
         name: "api".parse().unwrap(),
         labels: [("team".to_owned(), "payments".to_owned())].into(),
         url: String::new(),
-        watch: WatchStatus { verdict: Some(verdict), sample: Some(sample), healthy_polls: 1, ..WatchStatus::default() },
+        watch: WatchStatus {
+            verdict: Some(verdict),
+            sample: Some(sample),
+            healthy_polls: 1,
+            outline: Some(outline),
+            ..WatchStatus::default()
+        },
         care: CareStatus { daily_budget: 4, captures_last_day: 1, ..CareStatus::default() },
     }
 }

@@ -6,6 +6,7 @@ mod clock;
 mod comeback;
 mod demo;
 mod disk;
+mod figures;
 mod gate;
 mod leak;
 mod page;

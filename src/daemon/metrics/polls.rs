@@ -1,0 +1,52 @@
+//! How polling goes.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use super::{Metrics, TargetResult};
+
+#[derive(Debug)]
+pub(super) struct Polls {
+    ended: Family<TargetResult, Counter>,
+    duration: Histogram,
+    late_ticks: Counter,
+}
+
+impl Polls {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let polls = Self {
+            ended: Family::default(),
+            // 1 ms to 16 s doubles 14 times; the default deadline of a poll is 10 s.
+            duration: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
+            late_ticks: Counter::default(),
+        };
+        registry.register("polls", "Polls by target and result", polls.ended.clone());
+        registry.register_with_unit(
+            "poll_duration",
+            "From the request to the end of the answer",
+            Unit::Seconds,
+            polls.duration.clone(),
+        );
+        registry.register(
+            "scheduler_late_ticks",
+            "Polls skipped because the one before was still running",
+            polls.late_ticks.clone(),
+        );
+        polls
+    }
+}
+
+impl Metrics {
+    /// One poll ended; `result` is `ok` or the name of a probe failure.
+    pub fn poll(&self, target: &str, result: &'static str, seconds: f64) {
+        self.polls.ended.get_or_create(&TargetResult { target: target.to_owned(), result }).inc();
+        self.polls.duration.observe(seconds);
+    }
+
+    /// Ticks were skipped.
+    pub fn late_ticks(&self, skipped: u64) {
+        self.polls.late_ticks.inc_by(skipped);
+    }
+}
