@@ -44,7 +44,7 @@ pub struct Scale {
     open: Open,
     #[serde(with = "voids")]
     parts: VecDeque<f32>,
-    /// The highest that anything came back down, fading by half in [`FADING_PARTS`].
+    /// The highest that anything came back down, fading by [`FADING`] a part.
     give_back: f32,
 }
 
@@ -57,9 +57,9 @@ struct Open {
 /// A part with fewer readings than this share of the expected ones is void: its low is no floor.
 const COVERAGE: f32 = 0.5;
 
-/// Parts of the finest scale after which half of a give-back is forgotten (three days of five-minute blocks); it has
-/// to outlive the ring, because a batch job that runs twice a day is known to end only by having ended before.
-const FADING_PARTS: f32 = 864.0;
+/// What is left of a give-back after another part: half of it after 864 (three days of five-minute blocks). It has to
+/// outlive the ring, because a batch job that runs twice a day is known to end only by having ended before.
+const FADING: f32 = 0.999_198_1;
 
 impl Blocks {
     /// An empty series that starts at `origin_ms`, with parts of `part_ms` on the finest scale, read every `poll_ms`.
@@ -166,10 +166,9 @@ impl Scale {
         self.parts.reserve_exact(KEPT - self.parts.len());
         self.parts.push_back(part);
         self.closed += 1;
-        let fading = 0.5f32.powf(1.0 / FADING_PARTS);
         // The first part is left out: what start-up takes and gives back says nothing of later.
         let after_start = self.parts.iter().skip(usize::from(self.dropped() == 0)).copied();
-        self.give_back = (self.give_back * fading).max(given_back_at_the_end(after_start));
+        self.give_back = (self.give_back * FADING).max(given_back_at_the_end(after_start));
     }
 
     /// The closed parts, oldest first; a void one is NaN.
@@ -302,6 +301,11 @@ mod tests {
         feed(&mut blocks, &teeth);
         assert!((29.0..31.0).contains(&blocks.give_back_from(0)), "{}", blocks.give_back_from(0));
         assert!(blocks.give_back_from(2) < 5.0, "teeth of 40 s vanish in parts of 90 s");
+    }
+
+    #[test]
+    fn a_give_back_fades_by_half() {
+        assert_eq!(FADING.to_bits(), 0.5f32.powf(1.0 / 864.0).to_bits());
     }
 
     #[test]

@@ -122,11 +122,13 @@ impl Trial {
 /// The most convincing window that ends with a part closed just now on the `closed` finest scales.
 pub(crate) fn judge(subject: &Subject<'_>, options: &Options, closed: usize) -> Option<Trial> {
     let mut best = Best(None);
+    let mut collections = None;
     for (number, scale) in subject.floors.scales().iter().enumerate().take(closed.min(SCALES)) {
         if !may_grow(scale, subject.least_rise) {
             continue;
         }
-        let run = Run::of(subject, options, number, scale);
+        let collections = *collections.get_or_insert_with(|| collections_seen(subject));
+        let run = Run::of(subject, options, number, scale, collections);
         // Longest first, because a shorter one has to be better to be chosen.
         for parts in WINDOWS.into_iter().rev() {
             best.offer(run.window(parts, &best));
@@ -162,6 +164,12 @@ fn may_grow(scale: &Scale, least_rise: f64) -> bool {
     newest - lowest >= LEAST_CLIMB * least_rise
 }
 
+/// Collections seen on the finest scale.
+fn collections_seen(subject: &Subject<'_>) -> usize {
+    let finest = subject.floors.scales().first();
+    finest.map_or(0, |scale| falls(scale.parts(), FALL_SHARE, subject.least_rise * FALL_OF_LEAST_RISE))
+}
+
 /// The floors of one scale, at hand for all windows.
 struct Run<'a> {
     subject: &'a Subject<'a>,
@@ -176,15 +184,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn of(subject: &'a Subject<'a>, options: &'a Options, number: usize, scale: &'a Scale) -> Self {
+    fn of(subject: &'a Subject<'a>, options: &'a Options, number: usize, scale: &'a Scale, collections: usize) -> Self {
         let floors: Vec<f64> = scale.parts().collect();
         let observed = scale.closed() as f64 * scale.part_seconds();
         let warm_up_left = options.warm_up.as_secs_f64() - (subject.age - observed).max(0.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the parts kept")]
         let warming = ((warm_up_left / scale.part_seconds()).ceil() - scale.dropped() as f64).clamp(0.0, 48.0) as usize;
-        let finest = subject.floors.scales().first();
-        let collections =
-            finest.map_or(0, |scale| falls(scale.parts(), FALL_SHARE, subject.least_rise * FALL_OF_LEAST_RISE));
         Self { subject, options, number, scale, floors, warming, collections }
     }
 
@@ -209,28 +214,30 @@ impl<'a> Run<'a> {
         }
         let climb = climb_between_ends(floors);
         let most_rise = (quarters.climb() * 4.0 / 3.0).min(climb);
-        let plain = [
+        let step = largest_step(floors);
+        let seconds = parts as f64 * self.scale.part_seconds();
+        let outlasts = self.outlasts_cycle(seconds, quarters.least_gain());
+        // The line is the dear part: none is drawn where its slope cannot matter.
+        let may_pass = [
             most_rise >= self.least_rise(),
             quarters.least_gain() >= LEAST_GAIN,
             quarters.last_gain() >= LAST_GAIN,
-            largest_step(floors) <= LARGEST_STEP * most_rise,
+            step <= LARGEST_STEP * most_rise,
+            climb >= GIVE_BACK_LEAST * self.subject.floors.give_back_from(self.number),
+            self.may_be_no_cycle(start, most_rise, outlasts),
         ];
-        // The line is the dear part: none is drawn where it cannot matter.
-        let failed = plain.into_iter().filter(|passed| !passed).count();
+        let failed = may_pass.into_iter().filter(|passed| !passed).count();
         if !best.is_beaten_by(failed, self.part_ms() * i64::try_from(parts).unwrap_or(i64::MAX)) {
             return None;
         }
         let fit = theil_sen(floors).filter(|fit| fit.slope > 0.0)?;
         let span = parts as f64;
         let rise = most_rise.min(fit.slope * span);
-        let step = largest_step(floors) / rise;
 
         let mut trial = self.trial(fit.slope, start, self.floors.len());
         trial.r2 = fit.r_squared(floors);
         trial.from = fit.intercept.max(0.0);
         trial.to = (fit.intercept + fit.slope * span).max(0.0);
-        let seconds = span * self.scale.part_seconds();
-        let outlasts = self.outlasts_cycle(seconds, quarters.least_gain());
         let young = self.subject.age < self.options.filling.as_secs_f64();
         trial.gates = vec![
             self.slope_gate(trial.slope),
@@ -238,12 +245,15 @@ impl<'a> Run<'a> {
             Gate::at_least(GateKind::Noise, rise, NOISE_FACTOR * fit.noise),
             Gate::at_least(GateKind::Spread, quarters.least_gain(), LEAST_GAIN),
             Gate::at_least(GateKind::Tail, quarters.last_gain(), LAST_GAIN),
-            Gate::at_most(GateKind::Step, step, LARGEST_STEP),
+            Gate::at_most(GateKind::Step, step / rise, LARGEST_STEP),
             self.give_back_gate((fit.slope * (span - 1.0)).min(climb), self.number, trial.left),
             self.patience_gate(seconds, rise, outlasts, trial.left),
             self.cycle_gate(start, rise, outlasts, trial.left),
             self.tooth_gate(rise, trial.left),
         ];
+        if !best.is_beaten_by(trial.failed(), trial.length_ms()) {
+            return None;
+        }
         let levelling = || {
             let (early, late) = floors.split_at(parts / 2);
             let slope = |half| theil_sen(half).map_or(f64::NAN, |fit| fit.slope);

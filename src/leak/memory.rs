@@ -180,6 +180,11 @@ impl Memory {
         trials.min_by_key(|(_, trial)| (!trial.passes(), !trial.is_suspect(), trial.failed()))
     }
 
+    /// True where the growth of a signal lacks nothing but time.
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.watches().any(|(_, watch)| watch.trial().is_some_and(Trial::is_suspect))
+    }
+
     /// Our own capture may lift levels now.
     pub(crate) fn expect_step(&mut self) {
         for (_, watch) in &mut self.watches {

@@ -107,7 +107,7 @@ impl Detector {
         match &self.known.memory {
             Some(memory) if silent || !memory.is_covered() => State::NotJudged,
             Some(memory) if !memory.is_warm() => State::WarmingUp,
-            Some(memory) if memory.nearest().is_some_and(|(_, trial)| trial.is_suspect()) => State::Suspected,
+            Some(memory) if memory.is_suspected() => State::Suspected,
             Some(_) => State::Steady,
             None => State::WarmingUp,
         }

@@ -46,6 +46,13 @@ impl Run<'_> {
         self.cycle_gate_of(start, rise, outlasts, unknown.clamp(least, CYCLE_MOST))
     }
 
+    /// False where the gate of the cycle fails for any slope, because a rise of at most `most_rise` is too small for it.
+    pub(super) fn may_be_no_cycle(&self, start: usize, most_rise: f64, outlasts: bool) -> bool {
+        // The least that is asked for grows with the rise, but slower than it.
+        let gate = self.cycle_gate_of(start, most_rise, outlasts, CYCLE_LEAST);
+        gate.value >= gate.threshold * (1.0 - ROUNDING)
+    }
+
     fn cycle_gate_of(&self, start: usize, rise: f64, outlasts: bool, unknown: f64) -> Gate {
         let known = self.subject.age >= self.hours(DAY_AND_MORE);
         let needed = match self.traffic_change(start) {
@@ -84,6 +91,9 @@ impl Run<'_> {
         (first > 0.0).then_some(last / first)
     }
 }
+
+/// What sums of sizes may lose to rounding.
+const ROUNDING: f64 = 1e-9;
 
 /// Least gain of a quarter of the steepest flank of a sine that lasts this share of its period, as a share of an even
 /// gain: from the sines at the bounds of the quarters. 0.89 for a quarter of the period, 0.52 for half of it.

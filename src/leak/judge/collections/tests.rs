@@ -4,7 +4,7 @@ use crate::growth::blocks::Fold;
 use crate::growth::blocks::{Blocks, SCALES};
 use crate::growth::shape::Quarters;
 use crate::leak::gate::{Gate, GateKind};
-use crate::leak::judge::{Run, Subject, Trial, judge};
+use crate::leak::judge::{Run, Subject, Trial, collections_seen, judge};
 use crate::leak::options::Options;
 
 /// Seconds of a part; one reading makes it up.
@@ -85,7 +85,7 @@ fn most_collections_of_a_leak_last() {
     let floors: Vec<f64> = swing.iter().flat_map(|low| [*low, low + 10.0, low + 20.0]).collect();
     let run_floors = blocks(Fold::Low, &floors);
     let subject = subject(&run_floors, None);
-    let run = Run::of(&subject, &Options::default(), 0, &run_floors.scales()[0]).collection_windows();
+    let run = Run::of(&subject, &Options::default(), 0, &run_floors.scales()[0], 0).collection_windows();
     assert!(!run.is_empty());
     assert!(run.iter().all(|trial| !gate(trial, GateKind::Lasting).passed), "{run:#?}");
 }
@@ -114,7 +114,7 @@ fn a_straight_line_outlasts_a_cycle_long_before_the_flank_of_one_does() {
         let floors = blocks(Fold::Low, &floors);
         let subject = Subject { room: 4000.0 * MIB, ..subject(&floors, None) };
         let options = Options::default();
-        let run = Run::of(&subject, &options, 1, &floors.scales()[1]);
+        let run = Run::of(&subject, &options, 1, &floors.scales()[1], collections_seen(&subject));
         let evenness = |parts: usize| Quarters::of(&run.floors[run.floors.len() - parts..]).unwrap().least_gain();
         (run.outlasts_cycle(8.0 * 3600.0, evenness(32)), run.outlasts_cycle(5.0 * 3600.0, evenness(20)))
     };
