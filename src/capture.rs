@@ -32,6 +32,27 @@ pub struct Options {
     pub baseline: bool,
 }
 
+/// How profiles of one target are taken. They cost little, so no gate reckons with the memory of the target.
+#[derive(Clone, Debug)]
+pub struct ProfileOptions {
+    /// The profile endpoint.
+    pub url: Url,
+    /// Somebody has written that it is there. Else it is tried, and any answer but a profile means that there is none.
+    pub is_promised: bool,
+    /// What the endpoint asks for.
+    pub credentials: Credentials,
+    /// Connection settings.
+    pub client: ClientOptions,
+    /// How long each step of a download may take.
+    pub deadlines: Deadlines,
+    /// Time between the first and the second profile of a pair.
+    pub pair_gap: Duration,
+    /// Most profiles of one target in any 24 hours, failed ones included.
+    pub daily_budget: u32,
+    /// Disk space to leave free besides the profile.
+    pub disk_reserve: ByteSize,
+}
+
 /// Thresholds of the safety gate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GateOptions {

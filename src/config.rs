@@ -27,6 +27,7 @@ mod instances;
 mod layers;
 mod places;
 mod problem;
+mod profile;
 #[cfg(test)]
 mod reference;
 mod remote_write;
@@ -106,6 +107,8 @@ pub struct Target {
     pub leak: leak::Options,
     /// How it is captured; `None` where snapshots are off.
     pub capture: Option<capture::Options>,
+    /// How it is profiled; `None` where that is off.
+    pub profile: Option<capture::ProfileOptions>,
     /// Failed polls in a row until it is called down.
     pub down_after: u32,
 }

@@ -252,7 +252,7 @@ fn site(
     clock: Clock,
 ) -> web::Site {
     let metrics = Arc::clone(metrics);
-    let (of_series, of_snapshots) = (archive.clone(), archive.clone());
+    let (of_series, of_snapshots, of_flames) = (archive.clone(), archive.clone(), archive.clone());
     web::Site {
         board: board.clone(),
         metrics: Arc::new(move || metrics.render()),
@@ -262,6 +262,7 @@ fn site(
         archive: web::Archive {
             series: Arc::new(move |query| of_series.series(query)),
             snapshots: Arc::new(move |target| of_snapshots.snapshots(target.as_ref())),
+            flame_graph: Arc::new(move |target| of_flames.flame_graph(&target)),
         },
         dossier: Arc::new(move |query| archive.dossier(query, clock.now())),
     }

@@ -1,9 +1,9 @@
 //! heapwatch: a memory watchdog for long-running services.
 //!
 //! It polls each target's `/health/debug`, models the growth of its memory, and when growth is sustained with no
-//! plateau it takes two heap snapshots of one process life from `/admin/heap-snapshot`, stores and compares them, and
-//! puts the answer into the alert: which objects grow, what retains them, and the file and line that made them. Then
-//! it watches the fix and says whether it held. This is the document of its architecture; `README.md` is for users.
+//! plateau it takes two heap snapshots of one process life from `/admin/heap-snapshot`, and two sampling heap profiles
+//! from `/admin/heap-profile`, stores and compares them, and puts the answer into the alert: which objects grow, what
+//! retains them, and the file and line that made them. Then it watches the fix and says whether it held. This is the document of its architecture; `README.md` is for users.
 //!
 //! # Flow
 //!
@@ -14,6 +14,7 @@
 //!                                                          │ LeakEvent          │
 //!                                                          └──────────► Event ──┴──► dispatcher (one loop)
 //!  target ◄── GET /admin/heap-snapshot ── capture ◄── gate says yes ───────────────── │  ▲
+//!  target ◄── GET /admin/heap-profile ──── capture ◄── after each confirmation ────── │  ▲
 //!                    └─► store::snapshots ──► heap diff (a process of its own) ───────┼──┘
 //!  receivers ◄── alert::channel ◄── alert::outbox ◄── alert::policy ◄─────────────────┤
 //!  people    ◄── web ◄── status::Board ◄──────────────────────────────────────────────┘
@@ -30,11 +31,11 @@
 //!
 //! Imports only go down this list, adapters never import one another, and `tests/it/layering.rs` fails on a breach.
 //!
-//! - **Words**: [`clock`], [`errors`], [`sample`], [`target`], [`text`], [`units`]. Plain values.
+//! - **Words**: [`clock`], [`errors`], [`evidence`], [`sample`], [`target`], [`text`], [`units`]. Plain values.
 //! - **Cores**: [`growth`], [`leak`], [`heap`], [`retention`], [`silence`], [`status`], [`chart`]. No runtime, no sockets, no files, no
 //!   logging, no clock: everything they know is an argument, so a recorded trace runs through the very same code.
 //! - **The client**: [`http`], which the adapters share: TLS, credentials, bounded bodies, no redirects.
-//! - **Adapters**, one outside thing each: [`discovery`] (lists of targets), [`probe`] (the health endpoint), [`capture`] (the snapshot endpoint),
+//! - **Adapters**, one outside thing each: [`discovery`] (lists of targets), [`probe`] (the health endpoint), [`capture`] (the snapshot and profile endpoints),
 //!   [`store`] (the disk), [`alert`] (the receivers), [`remote_write`] (databases of metrics), [`web`] (people and programs that ask).
 //! - **Assembly**: [`config`] (the only place that knows key names), [`daemon`], [`cli`].
 //!
@@ -55,6 +56,7 @@
 // -- words: plain values --
 pub mod clock;
 pub mod errors;
+pub mod evidence;
 pub mod sample;
 pub mod target;
 pub mod text;

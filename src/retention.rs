@@ -9,13 +9,14 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::evidence::CaptureKind;
 use crate::target::TargetName;
 use crate::units::ByteSize;
 
 /// What may be kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// Most captures of one target.
+    /// Most captures of one kind of one target.
     pub per_target: usize,
     /// Oldest age.
     pub max_age: Duration,
@@ -43,6 +44,8 @@ pub struct Item {
     pub name: String,
     /// Whose it is.
     pub target: TargetName,
+    /// Which kind it is: neither takes the place of the other.
+    pub kind: CaptureKind,
     /// When it was asked for.
     pub at: Timestamp,
     /// Disk space that its deletion frees.
@@ -112,9 +115,9 @@ pub fn plan(policy: &Policy, inventory: &[Item], free_disk: Option<u64>, now: Ti
     let kept_anyway = protected(inventory, now);
     let mut oldest_first: Vec<&Item> = inventory.iter().collect();
     oldest_first.sort_by(|a, b| (a.at.steady_ms(), &a.name).cmp(&(b.at.steady_ms(), &b.name)));
-    let mut left: BTreeMap<&TargetName, usize> = BTreeMap::new();
+    let mut left: BTreeMap<(&TargetName, CaptureKind), usize> = BTreeMap::new();
     for item in inventory {
-        *left.entry(&item.target).or_default() += 1;
+        *left.entry((&item.target, item.kind)).or_default() += 1;
     }
     let mut bytes_left: u64 = inventory.iter().fold(0, |sum, item| sum.saturating_add(item.bytes));
     let mut free = free_disk;
@@ -127,13 +130,13 @@ pub fn plan(policy: &Policy, inventory: &[Item], free_disk: Option<u64>, now: Ti
             }
             let goes = match why {
                 Why::Age => is_older(item, policy.max_age, now),
-                Why::Count => left[&item.target] > policy.per_target,
+                Why::Count => left[&(&item.target, item.kind)] > policy.per_target,
                 Why::TotalBytes => bytes_left > policy.total.bytes(),
                 Why::FreeDisk => free.is_some_and(|free| free < policy.min_free.bytes()),
             };
             if goes {
                 chosen.insert(item.name.as_str());
-                left.entry(&item.target).and_modify(|count| *count = count.saturating_sub(1));
+                left.entry((&item.target, item.kind)).and_modify(|count| *count = count.saturating_sub(1));
                 bytes_left = bytes_left.saturating_sub(item.bytes);
                 free = free.map(|free| free.saturating_add(item.bytes));
                 deletions.push(Deletion { name: item.name.clone(), bytes: item.bytes, why });
@@ -153,10 +156,10 @@ fn is_older(item: &Item, max_age: Duration, now: Timestamp) -> bool {
 
 /// Names that no rule may choose.
 fn protected(inventory: &[Item], now: Timestamp) -> BTreeSet<&str> {
-    let mut newest_of_episode: BTreeMap<(&TargetName, &str), &Item> = BTreeMap::new();
+    let mut newest_of_episode: BTreeMap<(&TargetName, CaptureKind, &str), &Item> = BTreeMap::new();
     for item in inventory.iter().filter(|item| item.episode_open) {
         let Some(episode) = &item.episode else { continue };
-        let newest = newest_of_episode.entry((&item.target, episode)).or_insert(item);
+        let newest = newest_of_episode.entry((&item.target, item.kind, episode)).or_insert(item);
         if newest.at.is_before(item.at) {
             *newest = item;
         }
@@ -196,6 +199,7 @@ mod tests {
         Item {
             name: name.into(),
             target: TargetName::new("api").unwrap(),
+            kind: CaptureKind::HeapSnapshot,
             at: Timestamp::from_unix_ms((NOW_HOUR - hours_ago) * HOUR),
             bytes: 100,
             pair: None,
@@ -234,6 +238,22 @@ mod tests {
         let other = |name: &str, hours_ago| Item { target: TargetName::new("web").unwrap(), ..item(name, hours_ago) };
         let inventory = [item("a1", 4), item("a2", 3), item("a3", 2), other("w1", 9), other("w2", 8)];
         check(&Policy { per_target: 2, ..generous() }, &inventory, None, &[("a1", Why::Count)]);
+    }
+
+    #[test]
+    fn profiles_take_no_place_of_snapshots() {
+        let profile = |name: &str, hours_ago| Item { kind: CaptureKind::HeapProfile, ..item(name, hours_ago) };
+        let inventory = [item("s1", 9), item("s2", 8), profile("p1", 4), profile("p2", 3), profile("p3", 2)];
+        check(&Policy { per_target: 2, ..generous() }, &inventory, None, &[("p1", Why::Count)]);
+    }
+
+    #[test]
+    fn the_newest_pair_of_each_kind_outlives_the_other() {
+        let nothing = Policy { per_target: 0, ..generous() };
+        let profile =
+            |name: &str, hours_ago| Item { kind: CaptureKind::HeapProfile, ..of_episode(name, hours_ago, "profiles") };
+        let pairs = [of_episode("s1", 9, "p"), of_episode("s2", 8, "p"), profile("p1", 7), profile("p2", 6)];
+        check(&nothing, &pairs, None, &[]);
     }
 
     #[test]

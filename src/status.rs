@@ -107,6 +107,9 @@ pub struct CareStatus {
     pub capturing: Option<PairPart>,
     /// The capture that is due and waits for the gate, with what the gate says.
     pub waiting: Option<WaitingCapture>,
+    /// Where the profiles of an episode stand, or why there are none; `None` where nothing is to be said.
+    #[serde(default)]
+    pub profiles: Option<String>,
     /// Why captures are off until a person rearms them.
     pub disarmed: Option<String>,
     /// Capture attempts of the last 24 hours.
@@ -141,8 +144,14 @@ pub struct EpisodeStatus {
     pub confirmed: Timestamp,
     /// File names of its snapshots, oldest first.
     pub snapshots: Vec<String>,
-    /// The first culprit, as one line, once the pair is compared.
+    /// File names of its profiles, oldest first.
+    #[serde(default)]
+    pub profiles: Vec<String>,
+    /// The first culprit, as one line, once a pair is compared.
     pub culprit: Option<String>,
+    /// The best evidence that there is, with why there is no better: `heap profiles (snapshot refused: ...)`.
+    #[serde(default)]
+    pub evidence: Option<String>,
 }
 
 /// A capture that is due and may not be taken yet.

@@ -73,6 +73,8 @@ pub struct Archive {
     pub series: Reading<SeriesQuery, Series>,
     /// Stored snapshots, newest first, of one target or of all.
     pub snapshots: Reading<Option<TargetName>, Vec<SnapshotRecord>>,
+    /// The newest flame graph of a target's profiles, as SVG without script.
+    pub flame_graph: Reading<TargetName, Option<String>>,
 }
 
 impl fmt::Debug for Site {

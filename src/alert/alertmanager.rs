@@ -36,6 +36,9 @@ pub fn alerts(alert: &Alert, origin: &Origin, resend: Duration, now: Timestamp) 
     if let Some(culprit) = alert.news.leak().and_then(|leak| leak.culprits.first()) {
         annotations["culprit"] = line(&culprit.headline, LONGEST).into();
     }
+    if let Some(leak) = alert.news.leak() {
+        annotations["evidence"] = line(&wording::evidence(leak), LONGEST).into();
+    }
     let (starts, ends) = times(alert, resend, now);
     // A clock that was set back in the meantime must not make an end before the start, which is refused for good.
     let starts = if starts.wall_ms() > ends.wall_ms() { ends } else { starts };

@@ -25,17 +25,20 @@
 //!     "snapshots": [{ "part": "first", "path": "/var/lib/heapwatch/snapshots/...", "at": "2026-11-22T09:53:31Z",
 //!                     "bytes": 50331648, "sha256": "9f86...", "seconds": 38.2 }],
 //!     "missing_snapshots": [],
+//!     "profiles": [{ "part": "first", "path": "/var/lib/heapwatch/snapshots/...", ... }],
+//!     "missing_profiles": [],
+//!     "evidence": { "kind": "snapshot_pair", "says": "heap snapshots; the heap profiles agree: made in ..." },
 //!     "culprits": [{ "headline": "...", "class": "Function", "function": "onError", "location": "/srv/app/middleware.js:12:9",
 //!                    "held_by": "process._events.uncaughtException[]", "count_delta": 1000, "retained_delta": 164480,
-//!                    "share_of_growth": 0.92 }],
+//!                    "share_of_growth": 0.92, "evidence": "snapshot_pair", "callers": [] }],
 //!     "next": ["Look at /srv/app/middleware.js:12:9: that line made what piles up."]
 //!   }
 //! }
 //! ```
 //!
 //! `silenced` (`id`, `until`, `by`, `why`) is there when a silence held the alert back or met the end of what it had not.
-//! `status` is `firing`, `resolved`, or `note` for what has no end. `leak`, `snapshots`, `missing_snapshots` and
-//! `culprits` are there when the alert is about growth; the other events have one member of their own, named like the
+//! `status` is `firing`, `resolved`, or `note` for what has no end. `leak`, `evidence` (`kind`: `none`, `snapshot`,
+//! `profile_pair` or `snapshot_pair`, the best there is), `snapshots`, `profiles`, what is missing of both, and `culprits` are there when the alert is about growth; the other events have one member of their own, named like the
 //! event (`resolution`, `restart`, `down`, `gauge`, ...). A body stays under 20 kB, as Standard Webhooks asks: what
 //! is too long is cut, and `"truncated": true` says so.
 
@@ -131,8 +134,8 @@ fn facts(news: &News) -> Map<String, Value> {
         News::SnapshotSkipped { part, refusals, advice } => {
             json!({ "skipped": { "part": part, "refusals": refusals, "advice": advice } })
         }
-        News::SnapshotFailed { part, why, disarmed } => {
-            json!({ "failed": { "part": part, "why": why, "disarmed": disarmed } })
+        News::SnapshotFailed { capture, part, why, disarmed } => {
+            json!({ "failed": { "capture": capture, "part": part, "why": why, "disarmed": disarmed } })
         }
         News::Gauge { gauge, value, maximum, exceeded } => {
             json!({ "gauge": { "name": gauge, "value": value, "maximum": maximum, "exceeded": exceeded } })
@@ -172,6 +175,9 @@ fn leak_facts(leak: &Leak) -> Value {
         },
         "snapshots": leak.snapshots.iter().map(snapshot_facts).collect::<Vec<_>>(),
         "missing_snapshots": leak.missing_snapshots,
+        "profiles": leak.profiles.iter().map(snapshot_facts).collect::<Vec<_>>(),
+        "missing_profiles": leak.missing_profiles,
+        "evidence": { "kind": leak.evidence(), "says": wording::evidence(leak) },
         "culprits": leak.culprits.iter().map(culprit_facts).collect::<Vec<_>>(),
     })
 }
@@ -197,6 +203,8 @@ fn culprit_facts(culprit: &Culprit) -> Value {
         "count_delta": culprit.count_delta,
         "retained_delta": culprit.retained_delta,
         "share_of_growth": culprit.share_of_growth,
+        "evidence": culprit.evidence,
+        "callers": culprit.callers,
     })
 }
 

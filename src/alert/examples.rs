@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::alert::message::{Alert, Culprit, GaugeGrowth, Leak, News, Severity, Status, StoredSnapshot};
 use crate::clock::Timestamp;
+use crate::evidence::{CaptureKind, Evidence};
 use crate::leak::event::{PairPart, Resolution, RestartCause};
 use crate::leak::verdict::{Growth, Reason};
 use crate::sample::Signal;
@@ -63,7 +64,12 @@ pub(crate) fn leak() -> Leak {
         }],
         snapshots: Vec::new(),
         missing_snapshots: Vec::new(),
+        snapshot_refused: false,
+        profiles: Vec::new(),
+        missing_profiles: Vec::new(),
+        compared: None,
         culprits: Vec::new(),
+        agreement: None,
     }
 }
 
@@ -109,12 +115,58 @@ pub(crate) fn culprit() -> Culprit {
         count_delta: 1000,
         retained_delta: 164_480,
         share_of_growth: 0.92,
+        evidence: Evidence::SnapshotPair,
+        callers: Vec::new(),
+    }
+}
+
+/// The same leak as two profiles see it.
+pub(crate) fn culprit_of_profiles() -> Culprit {
+    Culprit {
+        headline:
+            "+24.1 MiB that stayed (93 % of the growth): made by payload at service.js:140:17, called by logRequests \
+                   at middleware.js:10:21"
+                .to_owned(),
+        class: String::new(),
+        function: Some("payload".to_owned()),
+        location: Some("/srv/app/service.js:140:17".to_owned()),
+        held_by: String::new(),
+        count_delta: 48,
+        retained_delta: 24 << 20,
+        share_of_growth: 0.93,
+        evidence: Evidence::ProfilePair,
+        callers: vec!["logRequests at /srv/app/middleware.js:10:21".to_owned()],
+    }
+}
+
+/// The leak of a container that has no room for a snapshot.
+pub(crate) fn profiled_leak() -> Leak {
+    let profile = |part| StoredSnapshot {
+        path: snapshot(part).path.replace(".heapsnapshot.zst", ".heapprofile"),
+        bytes: 96 << 10,
+        seconds: 0.2,
+        ..snapshot(part)
+    };
+    Leak {
+        missing_snapshots: vec![
+            "needs 1.9 GiB (rss 210 MiB + 10.0 x heapUsed 176 MiB), limit 512 MiB less 64 MiB margin".to_owned(),
+        ],
+        snapshot_refused: true,
+        profiles: vec![profile(PairPart::First), profile(PairPart::Second)],
+        compared: Some(Evidence::ProfilePair),
+        culprits: vec![culprit_of_profiles()],
+        ..leak()
     }
 }
 
 /// The leak with both snapshots and the culprit.
 pub(crate) fn explained_leak() -> Leak {
-    Leak { snapshots: vec![snapshot(PairPart::First), snapshot(PairPart::Second)], culprits: vec![culprit()], ..leak() }
+    Leak {
+        snapshots: vec![snapshot(PairPart::First), snapshot(PairPart::Second)],
+        compared: Some(Evidence::SnapshotPair),
+        culprits: vec![culprit()],
+        ..leak()
+    }
 }
 
 pub(crate) fn resolution() -> Resolution {
@@ -145,6 +197,7 @@ pub(crate) fn all() -> Vec<Alert> {
         News::StillLeaking(explained_leak()),
         News::LeakResolved { signal: Signal::HeapUsed, resolution: resolution() },
         News::AnalysisReady(explained_leak()),
+        News::AnalysisReady(profiled_leak()),
         News::AnalysisFailed { why: text("the first snapshot is damaged at byte 4096") },
         restart(RestartCause::AtMemoryLimit, 3),
         restart(RestartCause::Unknown, 0),
@@ -156,7 +209,12 @@ pub(crate) fn all() -> Vec<Alert> {
             refusals: vec![text("needs 1.9 GiB of headroom, 317 MiB are free under the limit")],
             advice: vec![text("raise the limit for a while and run: heapwatch snapshot checkout-api")],
         },
-        News::SnapshotFailed { part: PairPart::Second, why: text("the target died meanwhile"), disarmed: true },
+        News::SnapshotFailed {
+            capture: CaptureKind::HeapSnapshot,
+            part: PairPart::Second,
+            why: text("the target died meanwhile"),
+            disarmed: true,
+        },
         News::Gauge { gauge: text("listeners"), value: 1204.0, maximum: 100.0, exceeded: true },
         News::GaugeGrows { gauge: text("listeners"), growth: gauge_growth() },
         News::GaugeSteady { gauge: text("listeners"), value: 1204.0 },

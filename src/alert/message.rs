@@ -5,6 +5,7 @@ mod meaning;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::evidence::{CaptureKind, Evidence};
 use crate::leak::event::{PairPart, Resolution, RestartCause};
 use crate::leak::verdict::{Growth, Reason};
 use crate::sample::Signal;
@@ -79,7 +80,7 @@ pub enum News {
         /// Before and after.
         resolution: Resolution,
     },
-    /// The pair was compared: the best evidence there is. No culprits: the comparison blames nothing.
+    /// A pair was compared, and there is no better evidence. No culprits: the comparison blames nothing.
     AnalysisReady(Leak),
     /// The comparison could not be made.
     AnalysisFailed {
@@ -120,8 +121,11 @@ pub enum News {
         /// What a person can do.
         advice: Vec<String>,
     },
-    /// A snapshot was asked for and did not arrive whole.
+    /// A snapshot was asked for and did not arrive whole; or the target died of a capture of either kind.
     SnapshotFailed {
+        /// What was asked for.
+        #[serde(default)]
+        capture: CaptureKind,
         /// Which of the pair.
         part: PairPart,
         /// The named outcome.
@@ -193,8 +197,23 @@ pub struct Leak {
     pub snapshots: Vec<StoredSnapshot>,
     /// Why there are fewer than two, where that is so.
     pub missing_snapshots: Vec<String>,
-    /// What the comparison of the pair blames, most guilty first.
+    /// The safety gate refused the one that is missing.
+    #[serde(default)]
+    pub snapshot_refused: bool,
+    /// Profiles of this episode, stored ones.
+    #[serde(default)]
+    pub profiles: Vec<StoredSnapshot>,
+    /// Why there are fewer than two, where that is so.
+    #[serde(default)]
+    pub missing_profiles: Vec<String>,
+    /// The best pair that was compared.
+    #[serde(default)]
+    pub compared: Option<Evidence>,
+    /// What its comparison blames, most guilty first.
     pub culprits: Vec<Culprit>,
+    /// What the profiles say of the culprit that the snapshots blame, where both tell of the same place.
+    #[serde(default)]
+    pub agreement: Option<String>,
 }
 
 /// The growth of a watched number, in its own unit.
@@ -210,7 +229,7 @@ pub struct GaugeGrowth {
     pub since: Timestamp,
 }
 
-/// A snapshot on disk.
+/// A capture on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredSnapshot {
     /// Its path on the machine that runs heapwatch.
@@ -232,18 +251,37 @@ pub struct StoredSnapshot {
 pub struct Culprit {
     /// One line for people: `+1000 closures, retained +164 KB (92 % of the heap's growth): ...`.
     pub headline: String,
-    /// Class of the objects that pile up.
+    /// Class of the objects that pile up; empty where profiles blame it, which know no classes.
     pub class: String,
     /// The function, where the heap knows it.
     pub function: Option<String>,
     /// `script:line:column`, counted from 1, where the heap knows it.
     pub location: Option<String>,
-    /// What holds them: `process._events.uncaughtException[]`.
+    /// What holds them: `process._events.uncaughtException[]`; empty where profiles blame it.
     pub held_by: String,
-    /// More objects than before.
+    /// More objects than before; where profiles blame it, the samples that this rests on.
     pub count_delta: i64,
-    /// More bytes retained than before.
+    /// More bytes retained than before; where profiles blame it, that were made and stayed.
     pub retained_delta: i64,
     /// Part of the heap's growth, 0 to 1.
     pub share_of_growth: f64,
+    /// Which comparison blames it.
+    #[serde(default = "snapshots")]
+    pub evidence: Evidence,
+    /// Who called the function, the nearest first, where profiles blame it: `log at /srv/app/log.js:10:21`.
+    #[serde(default)]
+    pub callers: Vec<String>,
+}
+
+/// What all culprits rested on before there were profiles.
+const fn snapshots() -> Evidence {
+    Evidence::SnapshotPair
+}
+
+impl Leak {
+    /// The best evidence there is.
+    pub fn evidence(&self) -> Evidence {
+        let single = if self.snapshots.is_empty() { Evidence::None } else { Evidence::Snapshot };
+        self.compared.map_or(single, |compared| compared.max(single))
+    }
 }

@@ -1,6 +1,7 @@
 //! Which happening becomes which alert: once per episode, with reminders, a severity, and an id that is the same
 //! when the same thing is seen again after a crash. Pure; the state is the caller's to keep.
 
+mod agreement;
 mod episode;
 mod fact;
 mod id;
@@ -14,7 +15,9 @@ use self::episode::Episode;
 pub use self::fact::Fact;
 pub use self::id::{test, trouble};
 use crate::alert::message::{Alert, Culprit, GaugeGrowth, Leak, News, Severity, StoredSnapshot};
+use crate::alert::wording::evidence;
 use crate::clock::Timestamp;
+use crate::evidence::CaptureKind;
 use crate::leak::event::{Change, LeakEvent, PairPart, Resolution, RestartCause};
 use crate::leak::verdict::{Growth, Reason, Verdict};
 use crate::sample::Signal;
@@ -62,6 +65,16 @@ impl TargetAlerts {
         self.episode.as_ref().map(|episode| episode.id.as_str())
     }
 
+    /// The first culprit of the open episode, as one line.
+    pub fn culprit(&self) -> Option<String> {
+        self.episode.as_ref()?.leak.culprits.first().map(|culprit| culprit.headline.clone())
+    }
+
+    /// The best evidence of the open episode, as in its alerts.
+    pub fn evidence(&self) -> Option<String> {
+        self.episode.as_ref().map(|episode| evidence(&episode.leak))
+    }
+
     /// How much the open episode matters.
     pub fn severity(&self) -> Option<Severity> {
         self.episode.as_ref().map(|episode| episode.severity)
@@ -76,7 +89,12 @@ impl TargetAlerts {
             Fact::Up { at, down } => self.on_up(at, down),
             Fact::Stored { at, snapshot } => Some(self.on_stored(at, snapshot)),
             Fact::Skipped { at, part, refusals, advice } => self.on_skipped(at, part, refusals, advice),
-            Fact::Failed { at, part, why, disarmed } => Some(self.on_failed(at, part, why, disarmed)),
+            Fact::Failed { at, kind, part, why, disarmed } => {
+                Some(self.on_failed(at, News::SnapshotFailed { capture: kind, part, why, disarmed }))
+            }
+            Fact::ProfileStored { profile } => return self.note(|episode| episode.on_profile_stored(profile)),
+            Fact::ProfileMissing { why } => return self.note(|episode| episode.leak.missing_profiles = vec![why]),
+            Fact::ProfilesCompared { at, culprits } => self.on_profiles_compared(at, culprits),
             Fact::Analysed { at, culprits } => self.on_analysed(at, culprits),
             Fact::NotAnalysed { at, why } => Some(self.in_episode(at, Severity::Info, News::AnalysisFailed { why })),
             Fact::Tick { at, verdict } => self.on_tick(at, &verdict, options),
@@ -214,20 +232,38 @@ impl TargetAlerts {
     }
 
     /// A capture that coincided with the death of its target is for a person to look into; any other is tried again.
-    fn on_failed(&mut self, at: Timestamp, part: PairPart, why: String, disarmed: bool) -> Alert {
-        if let Some(episode) = &mut self.episode {
+    fn on_failed(&mut self, at: Timestamp, news: News) -> Alert {
+        let is_disarmed = matches!(&news, News::SnapshotFailed { disarmed: true, .. });
+        if let (Some(episode), News::SnapshotFailed { capture: CaptureKind::HeapSnapshot, why, .. }) =
+            (&mut self.episode, &news)
+        {
             episode.leak.missing_snapshots = vec![why.clone()];
+            episode.leak.snapshot_refused = false;
         }
-        let severity = if disarmed { Severity::Warning } else { Severity::Info };
-        self.in_episode(at, severity, News::SnapshotFailed { part, why, disarmed })
+        let severity = if is_disarmed { Severity::Warning } else { Severity::Info };
+        self.in_episode(at, severity, news)
     }
 
     fn on_analysed(&mut self, at: Timestamp, culprits: Vec<Culprit>) -> Option<Alert> {
+        self.episode.as_mut()?.on_snapshots_compared(culprits).then(|| self.explained(at))?
+    }
+
+    /// Told where the snapshots have not told more already.
+    fn on_profiles_compared(&mut self, at: Timestamp, culprits: Vec<Culprit>) -> Option<Alert> {
+        self.episode.as_mut()?.on_profiles_compared(culprits).then(|| self.explained(at))?
+    }
+
+    fn explained(&mut self, at: Timestamp) -> Option<Alert> {
         let episode = self.episode.as_mut()?;
-        episode.leak.culprits = culprits;
         episode.last_said = at;
         let (severity, news) = (episode.severity, News::AnalysisReady(episode.leak.clone()));
         Some(self.in_episode(at, severity, news))
+    }
+
+    /// Something to know of the open episode that is no news by itself.
+    fn note(&mut self, take_in: impl FnOnce(&mut Episode)) -> Vec<Alert> {
+        self.episode.as_mut().map(take_in);
+        Vec::new()
     }
 
     fn on_tick(&mut self, at: Timestamp, verdict: &Verdict, options: &Options) -> Option<Alert> {

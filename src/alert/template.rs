@@ -46,6 +46,7 @@ enum Placeholder {
     LimitIn,
     Culprit,
     Location,
+    Evidence,
     Data,
 }
 
@@ -134,7 +135,7 @@ fn escape_json(value: &str) -> String {
 }
 
 impl Placeholder {
-    const ALL: [(&'static str, Self); 20] = [
+    const ALL: [(&'static str, Self); 21] = [
         ("alert_id", Self::AlertId),
         ("incident", Self::Incident),
         ("event", Self::Event),
@@ -154,6 +155,7 @@ impl Placeholder {
         ("limit_in", Self::LimitIn),
         ("culprit", Self::Culprit),
         ("location", Self::Location),
+        ("evidence", Self::Evidence),
         ("data", Self::Data),
     ];
 
@@ -192,6 +194,7 @@ impl Placeholder {
             Self::LimitIn => growth.and_then(|growth| growth.limit_in_seconds).and_then(span_of_seconds),
             Self::Culprit => culprit.map(|culprit| culprit.headline.clone()),
             Self::Location => culprit.and_then(|culprit| culprit.location.clone()),
+            Self::Evidence => leak.map(wording::evidence),
             Self::Data => return body::fit(body::data(alert), body::LARGEST).to_string(),
         };
         line(&value.unwrap_or_default(), 600)

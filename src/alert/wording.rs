@@ -4,7 +4,10 @@
 
 mod leak;
 
+pub use leak::evidence;
+
 use crate::alert::message::{Alert, News, Status, StoredSnapshot};
+use crate::evidence::CaptureKind;
 use crate::leak::event::{PairPart, RestartCause};
 use crate::text::{line, span, span_of_seconds};
 use crate::units::ByteSize;
@@ -34,10 +37,14 @@ pub fn headline(alert: &Alert) -> String {
             Some(down) => format!("up again after {down}"),
             None => "up again".to_owned(),
         },
-        News::SnapshotStored(snapshot) => format!("{} stored", name_of(snapshot.part)),
-        News::SnapshotSkipped { part, .. } => format!("{} skipped: it would not be safe now", name_of(*part)),
-        News::SnapshotFailed { part, disarmed: false, .. } => format!("{} failed", name_of(*part)),
-        News::SnapshotFailed { part, .. } => format!("{} failed, and further captures are off", name_of(*part)),
+        News::SnapshotStored(snapshot) => format!("{} snapshot stored", name_of(snapshot.part)),
+        News::SnapshotSkipped { part, .. } => format!("{} snapshot skipped: it would not be safe now", name_of(*part)),
+        News::SnapshotFailed { capture, part, disarmed: false, .. } => {
+            format!("{} {} failed", name_of(*part), capture.noun())
+        }
+        News::SnapshotFailed { capture, part, .. } => {
+            format!("{} {} failed, and further captures are off", name_of(*part), capture.noun())
+        }
         News::Gauge { gauge, value, maximum, exceeded: true } => {
             format!("{gauge} is {value}, over its maximum {maximum}")
         }
@@ -78,7 +85,7 @@ pub fn details(alert: &Alert) -> Vec<String> {
             };
             vec![format!("The process lived {lived}{pids}."), why.to_owned()]
         }
-        News::SnapshotStored(snapshot) => vec![stored(snapshot)],
+        News::SnapshotStored(snapshot) => vec![stored(CaptureKind::HeapSnapshot, snapshot)],
         News::SnapshotSkipped { refusals, .. } => refusals.iter().map(|refusal| sentence(refusal)).collect(),
         News::TargetDown { why, .. } => vec![format!("The last poll failed: {}", sentence(why))],
         News::AnalysisFailed { why }
@@ -114,7 +121,7 @@ pub fn next_steps(alert: &Alert) -> Vec<String> {
         News::SnapshotSkipped { advice, .. } => advice.iter().map(|advice| sentence(advice)).collect(),
         News::SnapshotFailed { disarmed: true, .. } => vec![
             format!("Find out whether the capture killed {target} before you allow another one."),
-            format!("See what happened: heapwatch events {target}"),
+            format!("See what happened: heapwatch events --target {target}"),
         ],
         News::TargetRestarted { cause: RestartCause::AtMemoryLimit, .. } => vec![
             "Look at the kernel's log and the orchestrator's events for an out-of-memory kill.".to_owned(),
@@ -149,16 +156,17 @@ fn ordinal(number: u32) -> String {
 
 const fn name_of(part: PairPart) -> &'static str {
     match part {
-        PairPart::Baseline => "baseline snapshot",
-        PairPart::First => "first snapshot",
-        PairPart::Second => "second snapshot",
+        PairPart::Baseline => "baseline",
+        PairPart::First => "first",
+        PairPart::Second => "second",
     }
 }
 
-fn stored(snapshot: &StoredSnapshot) -> String {
+fn stored(kind: CaptureKind, snapshot: &StoredSnapshot) -> String {
     let took = span_of_seconds(snapshot.seconds).map(|took| format!(", took {took}")).unwrap_or_default();
     let size = ByteSize::new(snapshot.bytes);
-    sentence(&format!("{} of {}: {size}{took}, {}", name_of(snapshot.part), snapshot.at, snapshot.path))
+    let (part, kind) = (name_of(snapshot.part), kind.noun());
+    sentence(&format!("{part} {kind} of {}: {size}{took}, {}", snapshot.at, snapshot.path))
 }
 
 /// A fragment as a sentence: first letter large, a full stop where it has none.

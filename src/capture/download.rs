@@ -1,4 +1,4 @@
-//! Fetches one snapshot over HTTP into a file, in constant memory, checked on the way to be whole.
+//! Fetches one snapshot or profile over HTTP into a file, checked on the way to be whole; a snapshot in constant memory.
 //!
 //! Does not decide whether it may (`gate`), nor where the file lives or what it is called (`store`).
 
@@ -12,36 +12,50 @@ use reqwest::{Response, StatusCode};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use url::Url;
 
 use crate::capture::failure::{CaptureError, Phase};
 use crate::capture::sink::{Encoding, Received, Sink};
-use crate::capture::{Deadlines, Options};
+use crate::capture::{Deadlines, Options, ProfileOptions};
 use crate::clock::Timestamp;
-use crate::http::{self, ClientError, ClientOptions};
+use crate::evidence::CaptureKind;
+use crate::http::{self, ClientError, ClientOptions, Credentials};
 
-/// A client for the captures of one target.
+/// A client for the captures of one kind from one target.
 #[derive(Debug)]
 pub struct Capturer {
-    options: Options,
+    endpoint: Endpoint,
     client: reqwest::Client,
 }
 
-/// A snapshot that arrived whole; its bytes are written but not yet synced to the disk.
+/// What is asked, and how patiently.
+#[derive(Debug)]
+struct Endpoint {
+    kind: CaptureKind,
+    url: Url,
+    credentials: Credentials,
+    connect_timeout: Duration,
+    /// Whether an encoded answer is welcome.
+    gzip: bool,
+    deadlines: Deadlines,
+}
+
+/// A capture that arrived whole; its bytes are written but not yet synced to the disk.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Downloaded {
-    /// Bytes of the snapshot, as they are in the file.
+    /// Bytes of the capture, as they are in the file.
     pub bytes: u64,
     /// Bytes that came over the wire: fewer where the target compresses.
     pub wire_bytes: u64,
     /// Of the file, lower-case hex.
     pub sha256: String,
-    /// From the request to the first byte of the body: how long V8 built the snapshot, its event loop blocked.
+    /// From the request to the first byte of the body: how long V8 built a snapshot, its event loop blocked.
     pub first_byte: Duration,
     /// From the request to the last byte.
     pub total: Duration,
-    /// Nodes that the snapshot says it has, which were counted.
+    /// Nodes that a snapshot says it has, which were counted; calls of a profile.
     pub node_count: u64,
-    /// Edges that the snapshot says it has, which were counted.
+    /// Edges that a snapshot says it has, which were counted; none of a profile.
     pub edge_count: u64,
 }
 
@@ -50,38 +64,56 @@ pub struct Downloaded {
 const CHUNKS_IN_FLIGHT: usize = 8;
 
 impl Capturer {
-    /// Prepares the client; connects nowhere yet.
+    /// Prepares the client for snapshots; connects nowhere yet.
     pub fn new(options: Options) -> Result<Self, ClientError> {
+        let Options { url, credentials, client, deadlines, .. } = options;
+        Self::prepare(CaptureKind::HeapSnapshot, url, (credentials, client), deadlines)
+    }
+
+    /// Prepares the client for profiles; connects nowhere yet.
+    pub fn of_profiles(options: ProfileOptions) -> Result<Self, ClientError> {
+        let ProfileOptions { url, credentials, client, deadlines, .. } = options;
+        Self::prepare(CaptureKind::HeapProfile, url, (credentials, client), deadlines)
+    }
+
+    fn prepare(
+        kind: CaptureKind,
+        url: Url,
+        (credentials, client): (Credentials, ClientOptions),
+        deadlines: Deadlines,
+    ) -> Result<Self, ClientError> {
+        let (connect_timeout, gzip) = (client.connect_timeout, client.gzip);
+        let endpoint = Endpoint { kind, url, credentials, connect_timeout, gzip, deadlines };
         // Encodings are undone here, where a damaged or exploding one has a name. A connection is never used twice:
         // two captures are far apart, and a request that a stale connection swallows would look like a death.
-        let client = ClientOptions { gzip: false, keep_alive: Duration::from_millis(1), ..options.client.clone() };
-        Ok(Self { client: http::client_for(&options.url, &client)?, options })
+        let client = ClientOptions { gzip: false, keep_alive: Duration::from_millis(1), ..client };
+        Ok(Self { client: http::client_for(&endpoint.url, &client)?, endpoint })
     }
 
-    /// How captures of this target are taken.
-    pub fn options(&self) -> &Options {
-        &self.options
+    /// What it fetches.
+    pub fn kind(&self) -> CaptureKind {
+        self.endpoint.kind
     }
 
-    /// Fetches one snapshot into `file`, which is empty. `clock` tells the time; the durations come from it.
+    /// Fetches one capture into `file`, which is empty. `clock` tells the time; the durations come from it.
     ///
     /// Dropping the future ends the request and the writing; what the file holds then is not whole and goes away
     /// with its `PartialFile`.
     pub async fn download(&self, file: File, clock: impl Fn() -> Timestamp + Send) -> Result<Downloaded, CaptureError> {
-        let allowed = self.options.deadlines.total;
+        let allowed = self.endpoint.deadlines.total;
         let whole = timeout(allowed, self.fetch(file, clock)).await;
         whole.unwrap_or(Err(CaptureError::Timeout { phase: Phase::Total, allowed }))
     }
 
     async fn fetch(&self, file: File, clock: impl Fn() -> Timestamp + Send) -> Result<Downloaded, CaptureError> {
         let began = clock();
-        let deadlines = &self.options.deadlines;
+        let deadlines = &self.endpoint.deadlines;
         let response = self.request().await?;
         let encoding = accept(&response, deadlines)?;
         let mut body = response.bytes_stream().boxed();
         let first = next_chunk(&mut body, deadlines.first_byte, Phase::FirstByte, 0).await?;
         let first_byte = clock().since(began);
-        let sink = Sink::new(file, encoding, deadlines.max_bytes);
+        let sink = Sink::new(self.endpoint.kind, file, encoding, deadlines.max_bytes);
         let received = pour(first, body, sink, deadlines.idle).await?;
         let Received { bytes, wire_bytes, sha256, facts } = received;
         Ok(Downloaded {
@@ -90,20 +122,20 @@ impl Capturer {
             sha256,
             first_byte,
             total: clock().since(began),
-            node_count: facts.node_count,
-            edge_count: facts.edge_count,
+            node_count: facts.nodes,
+            edge_count: facts.edges,
         })
     }
 
     async fn request(&self) -> Result<Response, CaptureError> {
-        let Options { url, credentials, client, deadlines, .. } = &self.options;
-        let encodings = if client.gzip { "gzip, identity;q=0.5" } else { "identity" };
+        let Endpoint { url, credentials, connect_timeout, gzip, deadlines, .. } = &self.endpoint;
+        let encodings = if *gzip { "gzip, identity;q=0.5" } else { "identity" };
         let request = self.client.get(url.clone()).header(ACCEPT_ENCODING, encodings);
         let request = http::authorize(request, credentials);
-        let allowed = client.connect_timeout.saturating_add(deadlines.first_byte);
+        let allowed = connect_timeout.saturating_add(deadlines.first_byte);
         match timeout(allowed, request.send()).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(unanswered(error, client.connect_timeout)),
+            Ok(Err(error)) => Err(unanswered(error, *connect_timeout)),
             Err(_) => Err(CaptureError::Timeout { phase: Phase::FirstByte, allowed: deadlines.first_byte }),
         }
     }

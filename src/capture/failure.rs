@@ -19,7 +19,7 @@ pub enum CaptureError {
         allowed: Duration,
     },
     /// 401 or 403: the credentials are missing, wrong or not enough.
-    #[error("the endpoint answered {status}: check the credentials of the snapshot endpoint")]
+    #[error("the endpoint answered {status}: check the credentials of the capture endpoint")]
     Unauthorized {
         /// 401 or 403.
         status: u16,
@@ -35,6 +35,12 @@ pub enum CaptureError {
     NotASnapshot {
         /// Its first printable characters.
         start: String,
+    },
+    /// A body that is no sampling heap profile, or not a whole one.
+    #[error("the answer is no whole heap profile: {why}")]
+    NotAProfile {
+        /// What is wrong with it, and where.
+        why: String,
     },
     /// The body ended early although HTTP says it is complete, or its parts contradict one another.
     #[error("the snapshot is not whole after {}: {why}", ByteSize::new(*.bytes))]
@@ -66,13 +72,13 @@ pub enum CaptureError {
         source: Option<std::io::Error>,
     },
     /// More bytes than allowed.
-    #[error("the snapshot is larger than {limit}")]
+    #[error("the answer is larger than {limit}")]
     TooLarge {
         /// The cap.
         limit: ByteSize,
     },
     /// The file could not be written.
-    #[error("cannot write the snapshot")]
+    #[error("cannot write what arrives")]
     Disk(#[source] std::io::Error),
 }
 
@@ -113,6 +119,8 @@ pub enum FailureReason {
     Status,
     /// Something else than a snapshot.
     NotASnapshot,
+    /// Something else than a profile.
+    NotAProfile,
     /// Ended early or contradictory.
     NotWhole,
     /// The connection broke.
@@ -127,12 +135,13 @@ pub enum FailureReason {
 
 impl FailureReason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Connect,
         Self::Timeout,
         Self::Unauthorized,
         Self::Status,
         Self::NotASnapshot,
+        Self::NotAProfile,
         Self::NotWhole,
         Self::Broken,
         Self::Encoding,
@@ -148,6 +157,7 @@ impl FailureReason {
             Self::Unauthorized => "unauthorized",
             Self::Status => "status",
             Self::NotASnapshot => "not_a_snapshot",
+            Self::NotAProfile => "not_a_profile",
             Self::NotWhole => "not_whole",
             Self::Broken => "broken",
             Self::Encoding => "encoding",
@@ -166,12 +176,23 @@ impl CaptureError {
             Self::Unauthorized { .. } => FailureReason::Unauthorized,
             Self::Status { .. } => FailureReason::Status,
             Self::NotASnapshot { .. } => FailureReason::NotASnapshot,
+            Self::NotAProfile { .. } => FailureReason::NotAProfile,
             Self::NotWhole { .. } => FailureReason::NotWhole,
             Self::Broken { .. } | Self::NoAnswer(_) => FailureReason::Broken,
             Self::Encoding { .. } => FailureReason::Encoding,
             Self::TooLarge { .. } => FailureReason::TooLarge,
             Self::Disk(_) => FailureReason::Disk,
         }
+    }
+
+    /// Whether the target says that it has no such endpoint.
+    pub const fn is_absence(&self) -> bool {
+        matches!(self, Self::Status { status: 404 | 405 | 410 | 501 })
+    }
+
+    /// Whether what was asked answers, but with something else altogether: a page, a redirect, an error.
+    pub const fn is_stranger(&self) -> bool {
+        matches!(self, Self::Status { status: 200..=499 } | Self::NotAProfile { .. })
     }
 
     /// Whether the target may have died of it: a request went out, and the connection broke or nothing came.

@@ -3,17 +3,20 @@
 //! Knows nothing of HTTP or time; blocks on the file.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufReader, ErrorKind, Seek, SeekFrom, Write};
 
 use flate2::write::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use crate::capture::failure::CaptureError;
-use crate::heap::Problem;
-use crate::heap::verify::{Facts, Verifier, VerifyError};
+use crate::errors;
+use crate::evidence::CaptureKind;
+use crate::heap::verify::{Verifier, VerifyError};
+use crate::heap::{Problem, profile};
+use crate::text::line;
 use crate::units::ByteSize;
 
-/// How the bytes on the wire stand for those of the snapshot.
+/// How the bytes on the wire stand for those of the capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
     Identity,
@@ -33,11 +36,11 @@ enum Decoder {
     Gzip(Box<MultiGzDecoder<Checked>>),
 }
 
-/// The snapshot's own bytes.
+/// The capture's own bytes.
 #[derive(Debug)]
 struct Checked {
     file: File,
-    verifier: Verifier,
+    check: Check,
     hash: Sha256,
     bytes: u64,
     limit: ByteSize,
@@ -47,26 +50,38 @@ struct Checked {
     failure: Option<CaptureError>,
 }
 
-/// A body that was a whole snapshot.
+/// How they are checked to be whole.
+#[derive(Debug)]
+enum Check {
+    /// On the way, in constant memory.
+    Snapshot(Box<Verifier>),
+    /// At the end, from the file: it is small, and its reader bounds what it takes.
+    Profile,
+}
+
+/// What a whole capture holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Contents {
+    pub(super) nodes: u64,
+    pub(super) edges: u64,
+}
+
+/// A body that was a whole capture.
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) bytes: u64,
     pub(super) wire_bytes: u64,
     pub(super) sha256: String,
-    pub(super) facts: Facts,
+    pub(super) facts: Contents,
 }
 
 impl Sink {
-    pub(super) fn new(file: File, encoding: Encoding, limit: ByteSize) -> Self {
-        let checked = Checked {
-            file,
-            verifier: Verifier::new(),
-            hash: Sha256::new(),
-            bytes: 0,
-            limit,
-            over: false,
-            failure: None,
+    pub(super) fn new(kind: CaptureKind, file: File, encoding: Encoding, limit: ByteSize) -> Self {
+        let check = match kind {
+            CaptureKind::HeapSnapshot => Check::Snapshot(Box::new(Verifier::new())),
+            CaptureKind::HeapProfile => Check::Profile,
         };
+        let checked = Checked { file, check, hash: Sha256::new(), bytes: 0, limit, over: false, failure: None };
         let decoder = match encoding {
             Encoding::Identity => Decoder::Identity(Box::new(checked)),
             Encoding::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(checked))),
@@ -86,7 +101,7 @@ impl Sink {
         }
     }
 
-    /// The body is over: it must have been a whole snapshot.
+    /// The body is over: it must have been a whole capture.
     pub(super) fn finish(self) -> Result<Received, CaptureError> {
         let wire_bytes = self.wire_bytes;
         let checked = match self.decoder {
@@ -119,16 +134,36 @@ impl Checked {
         if self.bytes > self.limit.bytes() {
             return Err(CaptureError::TooLarge { limit: self.limit });
         }
-        self.verifier.feed(part).map_err(|wrong| unwhole(wrong, self.bytes))?;
+        if let Check::Snapshot(verifier) = &mut self.check {
+            verifier.feed(part).map_err(|wrong| unwhole(wrong, self.bytes))?;
+        }
         self.hash.update(part);
         self.file.write_all(part).map_err(CaptureError::Disk)
     }
 
     fn finish(self, wire_bytes: u64) -> Result<Received, CaptureError> {
         let bytes = self.bytes;
-        let facts = self.verifier.finish().map_err(|wrong| unwhole(wrong, bytes))?;
+        let facts = match self.check {
+            Check::Snapshot(verifier) => {
+                let facts = verifier.finish().map_err(|wrong| unwhole(wrong, bytes))?;
+                Contents { nodes: facts.node_count, edges: facts.edge_count }
+            }
+            Check::Profile => read_profile(self.file)?,
+        };
         Ok(Received { bytes, wire_bytes, sha256: hex(&self.hash.finalize()), facts })
     }
+}
+
+/// A profile is whole when it reads as one.
+fn read_profile(mut file: File) -> Result<Contents, CaptureError> {
+    /// Enough to recognize what came instead.
+    const LONGEST_SHOWN: usize = 200;
+    file.seek(SeekFrom::Start(0)).map_err(CaptureError::Disk)?;
+    let profile = profile::read(BufReader::new(file));
+    // The reader's errors quote what they met.
+    let why = |wrong| line(&errors::one_line(&wrong), LONGEST_SHOWN);
+    let profile = profile.map_err(|wrong| CaptureError::NotAProfile { why: why(wrong) })?;
+    Ok(Contents { nodes: profile.calls() as u64, edges: 0 })
 }
 
 fn hex(digest: &[u8]) -> String {
@@ -155,7 +190,7 @@ impl Write for Checked {
                 Err(failure) => (self.over, self.failure) = (true, Some(failure)),
             }
         }
-        Err(io::Error::other("the snapshot was refused"))
+        Err(io::Error::other("the capture was refused"))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -122,7 +122,7 @@ fn counted(count: usize, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
-/// `checkout-api: http://127.0.0.1:3000/health/debug every 30s, no limit known, snapshots with a token`.
+/// `checkout-api: http://127.0.0.1:3000/health/debug every 30s, no limit known, snapshots with a token, no profiles`.
 fn describe(target: &Target) -> String {
     let limit = match target.leak.memory_limit {
         Some(limit) => format!("limit {limit}"),
@@ -132,8 +132,13 @@ fn describe(target: &Target) -> String {
         Some(capture) => format!("snapshots from {} with {}", capture.url.path(), proof(&capture.credentials)),
         None => "no snapshots".to_owned(),
     };
+    let profiles = match &target.profile {
+        Some(profile) if profile.is_promised => format!("profiles from {}", profile.url.path()),
+        Some(profile) => format!("profiles from {} if it has them", profile.url.path()),
+        None => "no profiles".to_owned(),
+    };
     format!(
-        "{}: {} every {} with {}, {limit}, {snapshots}",
+        "{}: {} every {} with {}, {limit}, {snapshots}, {profiles}",
         target.name,
         ShownUrl::of(&target.probe.url),
         humantime::format_duration(target.interval),
@@ -197,6 +202,11 @@ fn target_json(target: &Target) -> Value {
         "snapshots": target.capture.as_ref().map(|capture| json!({
             "url": ShownUrl::of(&capture.url).to_string(),
             "credentials": proof(&capture.credentials),
+        })),
+        "profiles": target.profile.as_ref().map(|profile| json!({
+            "url": ShownUrl::of(&profile.url).to_string(),
+            "credentials": proof(&profile.credentials),
+            "is_promised": profile.is_promised,
         })),
     })
 }

@@ -69,12 +69,13 @@ fn as_text(inventory: &[Stored]) -> String {
         return "no snapshots are stored".to_owned();
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["ID", "TAKEN", "SIZE", "EPISODE", "NOTES"]);
+    table.load_preset(presets::NOTHING).set_header(["ID", "KIND", "TAKEN", "SIZE", "EPISODE", "NOTES"]);
     for stored in inventory {
         let notes = [(stored.pinned, "pinned"), (stored.analysed, "analysed")];
         let notes: Vec<&str> = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note).collect();
         table.add_row([
             stored.name.clone(),
+            stored.sidecar.kind.noun().to_owned(),
             stored.sidecar.at.to_string(),
             ByteSize::new(stored.disk_bytes).to_string(),
             stored.sidecar.episode.clone().unwrap_or_default(),

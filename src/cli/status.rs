@@ -156,9 +156,15 @@ pub async fn explain(args: ExplainArgs) -> Result<(), StatusError> {
     if let Some(mark) = &status.care.silenced {
         print(&mark.to_string())?;
     }
-    let evidence = evidence(&status);
-    if !evidence.is_empty() {
-        print(&format!("evidence: {evidence}"))?;
+    let found = evidence(&status);
+    if !found.is_empty() {
+        print(&format!("evidence: {found}"))?;
+    }
+    if let Some(rests_on) = status.care.episode.as_ref().and_then(|episode| episode.evidence.as_ref()) {
+        print(&format!("it rests on: {rests_on}"))?;
+    }
+    if let Some(profiles) = &status.care.profiles {
+        print(&format!("profiles: {profiles}"))?;
     }
     Ok(())
 }

@@ -40,6 +40,7 @@ fn secrets() -> tempfile::TempDir {
     let identity = certificate.clone() + &signing_key.serialize_pem();
     for (name, content) in [
         ("api.token", "token"),
+        ("profile.token", "token"),
         ("snapshot.token", "token"),
         ("mimir.token", "token"),
         ("api.key", "key"),
@@ -105,6 +106,10 @@ fn the_smallest_configuration_is_this_small() {
     assert!(matches!((&target.probe.credentials, &capture.credentials), (Credentials::None, Credentials::Bearer(_))));
     assert_eq!(capture.gate.memory_limit, target.leak.memory_limit);
     assert_eq!(capture.gate.memory_limit, Some(ByteSize::mib(512)));
+    let profile = target.profile.as_ref().expect("profiles are tried");
+    assert_eq!(profile.url.as_str(), "http://127.0.0.1:3000/admin/heap-profile");
+    assert!(matches!(profile.credentials, Credentials::Bearer(_)), "the token of the snapshots");
+    assert!(!profile.is_promised);
     assert_eq!(config.warnings, Vec::<String>::new());
 }
 
@@ -164,7 +169,8 @@ fn every_key_is_documented_and_every_documented_key_is_one() {
         .filter(|key| !key.strip_prefix("groups.").is_some_and(|key| known.contains(&format!("defaults.{key}"))))
         .cloned()
         .collect();
-    let sections = ["defaults.detection", "defaults.snapshot", "defaults.gauges"].map(str::to_owned);
+    let sections =
+        ["defaults.detection", "defaults.snapshot", "defaults.profile", "defaults.gauges"].map(str::to_owned);
     let leaves: BTreeSet<String> = known.difference(&BTreeSet::from(sections)).cloned().collect();
     let documented = documented_keys();
     assert_eq!(leaves.difference(&documented).collect::<Vec<_>>(), Vec::<&String>::new(), "keys without a word");
@@ -192,6 +198,7 @@ fn documented_keys() -> BTreeSet<String> {
     }
     keys.remove("defaults.detection");
     keys.remove("defaults.snapshot");
+    keys.remove("defaults.profile");
     keys.remove("defaults.gauges");
     keys.extend(["name", "pointer", "metric", "maximum", "growth"].map(|key| format!("defaults.gauges.{key}")));
     keys.insert("targets".to_owned());

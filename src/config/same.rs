@@ -9,9 +9,14 @@ use crate::{capture, probe, remote_write};
 impl Target {
     /// True where `other` is watched in the very same way, secrets included: a reload leaves such a target alone.
     pub fn same_as(&self, other: &Self) -> bool {
-        let Self { name, labels, group, interval, probe, leak, capture, down_after } = self;
+        let Self { name, labels, group, interval, probe, leak, capture, profile, down_after } = self;
         let same_captures = match (capture, &other.capture) {
             (Some(one), Some(another)) => same_capture(one, another),
+            (None, None) => true,
+            _ => false,
+        };
+        let same_profiles = match (profile, &other.profile) {
+            (Some(one), Some(another)) => same_profile(one, another),
             (None, None) => true,
             _ => false,
         };
@@ -22,6 +27,7 @@ impl Target {
             && same_probe(probe, &other.probe)
             && *leak == other.leak
             && same_captures
+            && same_profiles
             && *down_after == other.down_after
     }
 }
@@ -63,6 +69,27 @@ fn same_capture(one: &capture::Options, other: &capture::Options) -> bool {
         && *deadlines == other.deadlines
         && *pair_gap == other.pair_gap
         && *baseline == other.baseline
+}
+
+fn same_profile(one: &capture::ProfileOptions, other: &capture::ProfileOptions) -> bool {
+    let capture::ProfileOptions {
+        url,
+        is_promised,
+        credentials,
+        client,
+        deadlines,
+        pair_gap,
+        daily_budget,
+        disk_reserve,
+    } = one;
+    *url == other.url
+        && *is_promised == other.is_promised
+        && same_credentials(credentials, &other.credentials)
+        && same_client(client, &other.client)
+        && *deadlines == other.deadlines
+        && *pair_gap == other.pair_gap
+        && *daily_budget == other.daily_budget
+        && *disk_reserve == other.disk_reserve
 }
 
 fn same_client(one: &ClientOptions, other: &ClientOptions) -> bool {
@@ -135,6 +162,11 @@ mod tests {
             "snapshot = { margin = \"1MiB\" }",
             "snapshot = { idle_timeout = \"30s\" }",
             "snapshot = { path = \"/x\" }",
+            "snapshot = {}\nprofile = { enabled = false }",
+            "snapshot = {}\nprofile = { path = \"/admin/heap-profile\" }",
+            "snapshot = {}\nprofile = { timeout = \"9s\" }",
+            "snapshot = {}\nprofile = { daily_budget = 2 }",
+            "snapshot = {}\nprofile = { username = \"u\", password_file = \"./token\" }",
             "snapshot = {}\ninterval = \"29s\"",
             "snapshot = {}\ntimeout = \"9s\"",
             "snapshot = {}\nconnect_timeout = \"3s\"",

@@ -20,7 +20,8 @@ const YEAR: Duration = Duration::from_hours(365 * 24);
 const MOMENT: Duration = Duration::from_millis(10);
 const PEBIBYTE: ByteSize = ByteSize::mib(1 << 30);
 
-/// Reads `[snapshot]`; `None` where there is none, where it is off, or where the target has no address.
+/// Reads `[snapshot]`; `None` where there is none, where it is off, or where the target has no address. The credentials
+/// are for the target's other captures, too.
 ///
 /// `shared` is how the target is polled: certificates and headers are its own, and so are the credentials where
 /// `[snapshot]` has none.
@@ -30,8 +31,8 @@ pub(super) fn read(
     base: Option<&Url>,
     judged: &Judged,
     shared: (&ClientOptions, &Credentials),
-) -> Option<Options> {
-    // A capture can cost a process its life, so nobody gets one without asking.
+) -> (Option<Options>, Credentials) {
+    // A snapshot can cost a process its life, so nobody gets one without asking.
     let wanted = table.is_written();
     let enabled = table.flag("enabled", true);
     let gate = gate(table, judged);
@@ -41,12 +42,10 @@ pub(super) fn read(
         .parsed("path", "\"/admin/heap-snapshot\"", "a path in quotes", |path| beneath(base, path))
         .or_else(|| beneath(base, SNAPSHOT_PATH).ok())
         .flatten();
-    if !(wanted && enabled) {
-        return None;
-    }
-    let client = ClientOptions { connect_timeout: shared.0.connect_timeout, ..shared.0.clone() };
-    let (pair_gap, baseline) = (judged.pair_gap, judged.baseline);
-    Some(Options { url: url?, credentials, client, gate, deadlines, pair_gap, baseline })
+    let Some(url) = url.filter(|_| wanted && enabled) else { return (None, credentials) };
+    let (client, pair_gap, baseline) = (shared.0.clone(), judged.pair_gap, judged.baseline);
+    let options = Options { url, credentials: credentials.clone(), client, gate, deadlines, pair_gap, baseline };
+    (Some(options), credentials)
 }
 
 fn gate(table: &mut Table<'_>, judged: &Judged) -> GateOptions {

@@ -10,6 +10,7 @@ use super::connection::{client, parse_url};
 use super::detection;
 use super::found::{Found, Wrong};
 use super::group;
+use super::profile;
 use super::secret::Vault;
 use super::snapshot;
 use super::table::Table;
@@ -126,6 +127,7 @@ pub(super) struct Settings {
     probe: Option<probe::Options>,
     leak: leak::Options,
     capture: Option<crate::capture::Options>,
+    profile: Option<crate::capture::ProfileOptions>,
     down_after: u32,
 }
 
@@ -140,6 +142,7 @@ impl Settings {
             probe: self.probe?,
             leak: self.leak,
             capture: self.capture,
+            profile: self.profile,
             down_after: self.down_after,
         })
     }
@@ -162,8 +165,11 @@ pub(super) fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&U
         .flatten();
     let body_limit = table.size("body_limit", ByteSize::mib(1), ByteSize::new(1024)..=ByteSize::mib(64));
     let pointers = pointers(table, format);
-    let capture = snapshot::read(&mut snapshot, vault, base, &judged, (&client, &credentials));
+    let (capture, of_captures) = snapshot::read(&mut snapshot, vault, base, &judged, (&client, &credentials));
     snapshot.finish();
+    let mut profile = table.section("profile");
+    let profiles = profile::read(&mut profile, vault, base, &judged, (&client, &of_captures));
+    profile.finish();
     let probe = url.map(|url| probe::Options {
         url,
         format,
@@ -175,7 +181,7 @@ pub(super) fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&U
         gauges: gauges.into_iter().map(|gauge| (gauge.rule.name, gauge.place)).collect(),
     });
     let down_after = table.count("down_after", 3, 1..=1000);
-    Settings { labels, probe, leak: detection::read(table, judged), capture, down_after }
+    Settings { labels, probe, leak: detection::read(table, judged), capture, profile: profiles, down_after }
 }
 
 /// A poll that takes longer than the interval would be late for the next one.

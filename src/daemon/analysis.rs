@@ -1,4 +1,4 @@
-//! The analysis of snapshots, in a process of its own: its memory limit and low priority keep a huge or hostile one
+//! The analysis of captures, in a process of its own: its memory limit and low priority keep a huge or hostile one
 //! from hurting the watchdog or its neighbours.
 
 use std::path::PathBuf;
@@ -13,6 +13,9 @@ use crate::alert::message::Culprit;
 use crate::clock::Timestamp;
 use crate::daemon::caught::caught;
 use crate::daemon::clock::Clock;
+use crate::evidence::Evidence;
+use crate::heap::profile::flame;
+use crate::heap::profile::report::{Caller, ProfileCulprit, ProfileReport};
 use crate::heap::report::{self, Report};
 use crate::heap::summary::Summary;
 use crate::target::TargetName;
@@ -36,6 +39,8 @@ pub(super) enum Task {
     Summary(PathBuf),
     /// A pair: what leaks.
     Comparison(PathBuf, PathBuf),
+    /// A pair of profiles: which functions made what stays.
+    Profiles(PathBuf, PathBuf),
 }
 
 /// How an analysis ended.
@@ -43,7 +48,7 @@ pub(super) enum Task {
 pub struct Analysis {
     /// Whose heap it is.
     pub target: TargetName,
-    /// Name of the newest snapshot in it, beside which the result is kept.
+    /// Name of the newest capture in it, beside which the result is kept.
     pub snapshot: String,
     /// When it was over.
     pub at: Timestamp,
@@ -60,13 +65,15 @@ pub struct Finding {
     pub printed: String,
 }
 
-/// The two kinds of findings.
+/// The kinds of findings.
 #[derive(Debug)]
 pub enum FindingKind {
     /// What one snapshot holds.
     Summary(Summary),
     /// What a pair says.
     Comparison(Report),
+    /// What a pair of profiles says.
+    Profiles(ProfileReport),
 }
 
 /// Why there is no analysis.
@@ -110,7 +117,9 @@ async fn analyse(options: &Options, task: &Task) -> Result<Finding, AnalysisErro
     let mut command = Command::new(&options.executable);
     match task {
         Task::Summary(snapshot) => command.args(["heap", "summary", "--json"]).arg(snapshot),
-        Task::Comparison(before, after) => command.args(["heap", "diff", "--json"]).args([before, after]),
+        Task::Comparison(before, after) | Task::Profiles(before, after) => {
+            command.args(["heap", "diff", "--json"]).args([before, after])
+        }
     };
     command.arg("--budget").arg(format!("{}B", options.memory.bytes())).arg("--without-edges=over-budget");
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -124,6 +133,7 @@ async fn analyse(options: &Options, task: &Task) -> Result<Finding, AnalysisErro
     let kind = match task {
         Task::Summary(_) => FindingKind::Summary(serde_json::from_str(&printed)?),
         Task::Comparison(..) => FindingKind::Comparison(serde_json::from_str(&printed)?),
+        Task::Profiles(..) => FindingKind::Profiles(serde_json::from_str(&printed)?),
     };
     Ok(Finding { kind, printed })
 }
@@ -161,11 +171,17 @@ async fn read_some(pipe: Option<impl tokio::io::AsyncRead + Unpin>, limit: u64) 
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// More culprits than these would bury the first one.
+const MOST_SHOWN: usize = 5;
+
 /// What an alert shows of a report: the most guilty few.
 pub(super) fn culprits(report: &Report) -> Vec<Culprit> {
-    /// More than these would bury the first one.
-    const MOST_SHOWN: usize = 5;
     report.culprits.iter().take(MOST_SHOWN).map(culprit).collect()
+}
+
+/// The same of two profiles.
+pub(super) fn culprits_of_profiles(report: &ProfileReport) -> Vec<Culprit> {
+    report.culprits.iter().take(MOST_SHOWN).map(culprit_of_profiles).collect()
 }
 
 /// What was found as a person reads it, for the file beside the snapshots.
@@ -173,9 +189,19 @@ pub(super) fn text(finding: &Finding) -> String {
     let mut lines = match &finding.kind {
         FindingKind::Summary(summary) => summary_lines(summary),
         FindingKind::Comparison(report) => comparison_lines(report),
+        FindingKind::Profiles(report) => profile_lines(report),
     };
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// The stacks that grew, drawn; nothing where it is about snapshots, or where nothing grew.
+pub(super) fn flame_graph(finding: &Finding) -> Option<String> {
+    let FindingKind::Profiles(report) = &finding.kind else { return None };
+    let mut svg = Vec::new();
+    // Writing to memory cannot fail; it is an error that no stack grew.
+    flame::draw_still(report, &mut svg).ok().filter(|()| !report.stacks.is_empty())?;
+    String::from_utf8(svg).ok()
 }
 
 fn summary_lines(summary: &Summary) -> Vec<String> {
@@ -206,6 +232,48 @@ fn comparison_lines(report: &Report) -> Vec<String> {
     lines
 }
 
+fn profile_lines(report: &ProfileReport) -> Vec<String> {
+    let mut lines = vec![report.headline.clone()];
+    for found in &report.culprits {
+        lines.push(format!("\n{}", found.headline));
+        lines.extend(found.callers.iter().map(|caller| format!("    called by {}", place(caller))));
+        if !found.through.is_empty() {
+            lines.push(format!("    through {}", found.through.join(" > ")));
+        }
+    }
+    lines.push("\nstacks that grew most, the innermost call first:".to_owned());
+    lines.extend(report.stacks.iter().map(|stack| {
+        let grown = ByteSize::new(stack.after_bytes.saturating_sub(stack.before_bytes));
+        let frames: Vec<String> = stack.frames.iter().rev().map(place).collect();
+        format!("    +{grown}  {}", frames.join(" < "))
+    }));
+    lines.extend(report.notes.iter().map(|note| format!("\nnote: {note}")));
+    lines
+}
+
+fn place(frame: &Caller) -> String {
+    match &frame.location {
+        Some(at) => format!("{} at {}:{}:{}", frame.function, at.script, at.line, at.column),
+        None => frame.function.clone(),
+    }
+}
+
+fn culprit_of_profiles(found: &ProfileCulprit) -> Culprit {
+    let location = found.location.as_ref().map(|at| format!("{}:{}:{}", at.script, at.line, at.column));
+    Culprit {
+        headline: found.headline.clone(),
+        class: String::new(),
+        function: Some(found.function.clone()),
+        location,
+        held_by: String::new(),
+        count_delta: i64::try_from(found.samples).unwrap_or(i64::MAX),
+        retained_delta: found.bytes_delta,
+        share_of_growth: found.share_of_growth,
+        evidence: Evidence::ProfilePair,
+        callers: found.callers.iter().map(place).collect(),
+    }
+}
+
 fn culprit(found: &report::Culprit) -> Culprit {
     let location = found.location.as_ref().map(|at| format!("{}:{}:{}", at.script, at.line, at.column));
     Culprit {
@@ -217,5 +285,7 @@ fn culprit(found: &report::Culprit) -> Culprit {
         count_delta: found.count_delta,
         retained_delta: found.retained_delta,
         share_of_growth: found.share_of_growth,
+        evidence: Evidence::SnapshotPair,
+        callers: Vec::new(),
     }
 }

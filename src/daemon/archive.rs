@@ -11,11 +11,13 @@ use crate::alert::message::{Alert, News};
 use crate::alert::wording;
 use crate::clock::Timestamp;
 use crate::errors;
+use crate::evidence::CaptureKind;
+use crate::heap::profile::ProfileReport;
 use crate::heap::report::Report;
 use crate::leak::event::PairPart;
 use crate::status::dossier::{
-    CaptureRecord, Comparison, Dossier, DossierQuery, EpisodeRecord, EventLine, RestartNote, SnapshotRecord,
-    SnapshotSummary,
+    CaptureRecord, Comparison, Dossier, DossierQuery, EpisodeRecord, EventLine, ProfileComparison, RestartNote,
+    SnapshotRecord, SnapshotSummary,
 };
 use crate::status::series::{Folding, Series, SeriesQuery};
 use crate::status::trail::{TrailEvent, TrailQuery};
@@ -78,6 +80,8 @@ impl Archive {
 
     fn add_snapshots(&self, inventory: &[Stored], dossier: &mut Dossier) {
         dossier.snapshots = inventory.iter().rev().map(snapshot_record).collect();
+        self.add_profiles(inventory, dossier);
+        let inventory: Vec<&Stored> = of_kind(inventory, CaptureKind::HeapSnapshot).collect();
         let newest = |part| inventory.iter().rev().find(|stored| stored.analysed && stored.sidecar.part == part);
         if let Some(second) = newest(PairPart::Second) {
             let before = inventory
@@ -96,6 +100,29 @@ impl Archive {
         }
     }
 
+    fn add_profiles(&self, inventory: &[Stored], dossier: &mut Dossier) {
+        let profiles: Vec<&Stored> = of_kind(inventory, CaptureKind::HeapProfile).collect();
+        let Some(second) = profiles.iter().rev().find(|stored| stored.analysed) else { return };
+        let Some(report) = self.analysis::<ProfileReport>(second, dossier) else { return };
+        let is_first = |stored: &&&Stored| stored.name != second.name && stored.sidecar.pair == second.sidecar.pair;
+        let before = profiles.iter().find(is_first).map(|stored| stored.name.clone());
+        let is_drawn = self.directory.analysis(&second.name, AnalysisForm::FlameGraph).is_ok_and(|svg| svg.is_some());
+        dossier.profiles = Some(ProfileComparison { before, after: second.name.clone(), is_drawn, report });
+    }
+
+    /// The newest flame graph of a target, as SVG. Blocks.
+    pub(super) fn flame_graph(&self, target: &TargetName) -> Result<Option<String>, String> {
+        let drawn = || {
+            for stored in of_kind(&self.directory.inventory_of(target)?, CaptureKind::HeapProfile).rev() {
+                if let Some(svg) = self.directory.analysis(&stored.name, AnalysisForm::FlameGraph)? {
+                    return Ok(Some(svg));
+                }
+            }
+            Ok::<_, StoreError>(None)
+        };
+        drawn().map_err(|problem| errors::one_line(&problem))
+    }
+
     fn analysis<T: serde::de::DeserializeOwned>(&self, stored: &Stored, dossier: &mut Dossier) -> Option<T> {
         let text = match self.directory.analysis(&stored.name, AnalysisForm::Json) {
             Ok(text) => text?,
@@ -107,6 +134,11 @@ impl Archive {
         let parsed = serde_json::from_str(&text);
         parsed.inspect_err(|_| dossier.troubles.push(format!("the analysis of {} cannot be read", stored.name))).ok()
     }
+}
+
+/// Captures of one kind, in the same order.
+fn of_kind(inventory: &[Stored], kind: CaptureKind) -> impl DoubleEndedIterator<Item = &Stored> {
+    inventory.iter().filter(move |stored| stored.sidecar.kind == kind)
 }
 
 /// What the database knows, read in one transaction.
@@ -191,6 +223,7 @@ fn snapshot_record(stored: &Stored) -> SnapshotRecord {
     let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
     SnapshotRecord {
         name: stored.name.clone(),
+        kind: facts.kind,
         path: stored.path.display().to_string(),
         at: facts.at,
         part: facts.part,

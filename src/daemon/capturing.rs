@@ -8,6 +8,8 @@ use crate::clock::Timestamp;
 use crate::config::Target;
 use crate::daemon::caught::caught;
 use crate::daemon::clock::Clock;
+use crate::errors;
+use crate::evidence::CaptureKind;
 use crate::leak::event::PairPart;
 use crate::leak::verdict::Verdict;
 use crate::sample::Sample;
@@ -37,27 +39,29 @@ pub(super) struct Job {
 pub struct Finished {
     /// Whose it was.
     pub target: TargetName,
+    /// What was captured.
+    pub kind: CaptureKind,
     /// Which of the pair.
     pub part: PairPart,
     /// When it was asked for.
     pub began: Timestamp,
     /// When it was over.
     pub ended: Timestamp,
-    /// The stored snapshot, or why there is none.
+    /// The stored capture, or why there is none.
     pub outcome: Result<Stored, CaptureFailure>,
 }
 
-/// Why a capture left no snapshot.
+/// Why a capture left nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureFailure {
     /// The target did not send a whole one.
-    #[error("no whole snapshot arrived")]
+    #[error("nothing whole arrived")]
     Download(#[from] CaptureError),
     /// It could not be kept.
-    #[error("the snapshot could not be stored")]
+    #[error("it could not be stored")]
     Store(#[from] StoreError),
     /// A defect of heapwatch cut it off.
-    #[error("heapwatch itself failed while the snapshot was being taken")]
+    #[error("heapwatch itself failed over it")]
     Panicked,
 }
 
@@ -68,6 +72,22 @@ impl CaptureFailure {
             Self::Download(failure) => failure.reason().name(),
             Self::Store(_) => "store",
             Self::Panicked => "panicked",
+        }
+    }
+
+    /// Whether the target has no such endpoint. Where nobody has promised one, whatever else answers there tells the same.
+    pub(super) const fn is_absence(&self, is_promised: bool) -> bool {
+        match self {
+            Self::Download(failure) => failure.is_absence() || (!is_promised && failure.is_stranger()),
+            Self::Store(_) | Self::Panicked => false,
+        }
+    }
+
+    /// What is behind it, in one line: `the endpoint answered 404`.
+    pub(super) fn cause(&self) -> String {
+        match self {
+            Self::Download(failure) => errors::one_line(failure),
+            Self::Store(_) | Self::Panicked => errors::one_line(self),
         }
     }
 
@@ -82,23 +102,30 @@ impl CaptureFailure {
     }
 }
 
-/// Takes the snapshot. Dropping the future leaves nothing that looks whole.
+/// Takes the capture. Dropping the future leaves nothing that looks whole.
 pub(super) async fn run(job: Job) -> Finished {
-    let (target, part, began, clock) = (job.target.name.clone(), job.part, job.began, job.clock);
+    let (target, kind, part, clock) = (job.target.name.clone(), job.capturer.kind(), job.part, job.clock);
+    let began = job.began;
     let what = format!("the capture of {target}");
     let outcome = caught(&what, fetch_and_store(job)).await.unwrap_or(Err(CaptureFailure::Panicked));
-    Finished { target, part, began, ended: clock.now(), outcome }
+    Finished { target, kind, part, began, ended: clock.now(), outcome }
 }
 
 async fn fetch_and_store(job: Job) -> Result<Stored, CaptureFailure> {
     let (directory, name, part, began) = (job.directory.clone(), job.target.name.clone(), job.part, job.began);
-    let partial = blocking(move || directory.begin(&name, part, began)).await?;
+    let kind = job.capturer.kind();
+    let partial = blocking(move || match kind {
+        CaptureKind::HeapSnapshot => directory.begin(&name, part, began),
+        CaptureKind::HeapProfile => directory.begin_profile(&name, part, began),
+    })
+    .await?;
     let file = partial.writer()?;
     let clock = job.clock;
     let downloaded = job.capturer.download(file, move || clock.now()).await?;
     let sidecar = Sidecar {
         schema: sidecar::SCHEMA,
         target: job.target.name.clone(),
+        kind,
         labels: job.target.labels.clone(),
         life: job.life,
         at: job.began,
@@ -125,7 +152,7 @@ async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
         Err(ended) => {
-            Err(StoreError::Io { action: "finish", path: "the snapshot".into(), source: std::io::Error::other(ended) })
+            Err(StoreError::Io { action: "finish", path: "the capture".into(), source: std::io::Error::other(ended) })
         }
     }
 }

@@ -13,6 +13,8 @@ mod housekeeping;
 mod lanes;
 mod news;
 mod outgoing;
+mod profiles;
+mod profiling;
 mod requests;
 mod silences;
 mod trail;
@@ -37,6 +39,7 @@ use crate::daemon::ledger::{Ledger, Write};
 use crate::daemon::metrics::Metrics;
 use crate::daemon::notify;
 use crate::daemon::watcher::Command;
+use crate::evidence::CaptureKind;
 use crate::leak::verdict::State;
 use crate::retention::Policy;
 use crate::silence::Silence;
@@ -228,7 +231,10 @@ impl Dispatcher {
     async fn on_event(&mut self, event: Event, batch: &mut Batch) {
         match event {
             Event::Watch { target, news } => self.on_news(&target, news, batch).await,
-            Event::Captured(finished) => self.on_captured(*finished, batch).await,
+            Event::Captured(finished) => match finished.kind {
+                CaptureKind::HeapSnapshot => self.on_captured(*finished, batch).await,
+                CaptureKind::HeapProfile => self.on_profiled(*finished, batch).await,
+            },
             Event::Analysed(analysis) => self.on_analysed(*analysis, batch).await,
             Event::Delivered { channel, entry, tried } => self.on_delivered(&channel, &entry, tried, batch),
             Event::Asked(request) => self.on_request(request, batch).await,
@@ -247,6 +253,7 @@ impl Dispatcher {
         for name in self.cares.keys().cloned().collect::<Vec<_>>() {
             self.observe_cost(&name, now, &mut batch);
             self.settle_doubt(&name, now, &mut batch);
+            self.try_profile(&name, now, &mut batch).await;
             self.try_capture(&name, now, &mut batch).await;
         }
         for lane in self.lanes.values_mut() {

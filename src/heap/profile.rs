@@ -67,6 +67,11 @@ struct Sample {
 }
 
 impl Profile {
+    /// Calls in the tree.
+    pub fn calls(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Bytes alive in all, as V8 estimates them.
     pub fn total_bytes(&self) -> u64 {
         self.nodes.iter().fold(0, |sum, node| sum.saturating_add(node.self_bytes))
@@ -77,6 +82,11 @@ impl Frame {
     /// Whether the function is the program's own, not the runtime's and not a dependency's.
     fn is_of_program(&self) -> bool {
         self.has_script() && !self.script.contains("/node_modules/") && !self.script.contains("\\node_modules\\")
+    }
+
+    /// Whether it is called with `new`, as far as its name tells: V8 does not.
+    fn is_constructor(&self) -> bool {
+        self.function.starts_with(|first: char| first.is_uppercase())
     }
 
     /// Whether it stands in a script at all, besides those of the runtime.

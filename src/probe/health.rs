@@ -103,6 +103,8 @@ pub struct Reading {
     pub gauges: Vec<Gauge>,
     /// Members that carry a field's name and could not be used, with the reason.
     pub ignored: Vec<Ignored>,
+    /// Numbers of a JSON body that are no field's and may be watched as gauges, by their pointers; a few dozen at most.
+    pub others: Vec<(String, f64)>,
 }
 
 /// One field of a reading.

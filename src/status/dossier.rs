@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::evidence::CaptureKind;
+use crate::heap::profile::ProfileReport;
 use crate::heap::report::Report;
 use crate::heap::summary::Summary;
 use crate::leak::event::{PairPart, RestartCause};
@@ -32,10 +34,13 @@ pub struct Dossier {
     pub episodes: Vec<EpisodeRecord>,
     /// Captures that were asked for lately, newest first.
     pub captures: Vec<CaptureRecord>,
-    /// Its stored snapshots, newest first.
+    /// Its stored captures, newest first.
     pub snapshots: Vec<SnapshotRecord>,
     /// The newest comparison of a pair.
     pub comparison: Option<Comparison>,
+    /// The newest comparison of a pair of profiles.
+    #[serde(default)]
+    pub profiles: Option<ProfileComparison>,
     /// What the newest snapshot with a summary holds, where no pair is compared.
     pub summary: Option<SnapshotSummary>,
     /// What was said of it, newest first.
@@ -81,11 +86,14 @@ pub struct CaptureRecord {
     pub outcome: String,
 }
 
-/// A stored snapshot.
+/// A stored capture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotRecord {
     /// As `heapwatch snapshots` lists it.
     pub name: String,
+    /// What was captured.
+    #[serde(default)]
+    pub kind: CaptureKind,
     /// Where it is on the machine that runs heapwatch.
     pub path: String,
     /// When it was asked for.
@@ -98,7 +106,7 @@ pub struct SnapshotRecord {
     pub episode: Option<String>,
     /// Size of the file.
     pub bytes: u64,
-    /// Nodes in it.
+    /// Nodes in it, of a profile the calls.
     pub nodes: u64,
     /// How long the process was busy building it.
     pub pause: Duration,
@@ -119,6 +127,19 @@ pub struct Comparison {
     pub after: String,
     /// What it found.
     pub report: Report,
+}
+
+/// A comparison and the profiles that it is of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProfileComparison {
+    /// The first of the pair, where it is still stored.
+    pub before: Option<String>,
+    /// The second of the pair.
+    pub after: String,
+    /// A flame graph of it is stored.
+    pub is_drawn: bool,
+    /// What it found.
+    pub report: ProfileReport,
 }
 
 /// A summary and the snapshot that it is of.

@@ -1,8 +1,9 @@
-//! The JSON file beside each snapshot: everything a person or a program needs to know without opening it.
+//! The JSON file beside each capture: everything a person or a program needs to know without opening it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::evidence::CaptureKind;
 use crate::leak::event::PairPart;
 use crate::leak::verdict::Verdict;
 use crate::target::{Labels, Life, TargetName};
@@ -17,6 +18,9 @@ pub struct Sidecar {
     pub schema: u32,
     /// Whose heap it is.
     pub target: TargetName,
+    /// What was captured; sidecars of before there were profiles do not say.
+    #[serde(default)]
+    pub kind: CaptureKind,
     /// The target's labels at that time.
     pub labels: Labels,
     /// The run of the process it was taken of.
@@ -37,9 +41,9 @@ pub struct Sidecar {
     pub first_byte_seconds: f64,
     /// From the request to the last byte.
     pub seconds: f64,
-    /// Nodes in it.
+    /// Nodes in it, of a profile the calls.
     pub node_count: u64,
-    /// Edges in it.
+    /// Edges in it; none in a profile.
     pub edge_count: u64,
     /// heapUsed of the last sample before.
     pub heap_used: Option<u64>,

@@ -1,7 +1,7 @@
-//! The snapshot directory: `<target>/<UTC time>_<part>.heapsnapshot`, each with its sidecar and its analysis beside
-//! it. The directory itself is the inventory.
+//! The snapshot directory: `<target>/<UTC time>_<part>.heapsnapshot` and `<target>/<UTC time>_profile-<part>.heapprofile`,
+//! each with its sidecar and its analysis beside it. The directory itself is the inventory.
 //!
-//! A snapshot under its final name is whole: it appears by rename after it and its sidecar were synced to the disk.
+//! A capture under its final name is whole: it appears by rename after it and its sidecar were synced to the disk.
 //! No part of a path comes from a target's answer.
 
 mod partial;
@@ -14,6 +14,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::clock::Timestamp;
+use crate::evidence::CaptureKind;
 use crate::leak::event::PairPart;
 use crate::retention::Item;
 use crate::store::StoreError;
@@ -30,12 +31,12 @@ pub struct SnapshotDir {
     root: PathBuf,
 }
 
-/// A snapshot that is on the disk, whole.
+/// A capture that is on the disk, whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
     /// `<target>/<time>_<part>`: what `delete`, `pin` and `heapwatch snapshots` call it.
     pub name: String,
-    /// Where the snapshot is.
+    /// Where the capture is.
     pub path: PathBuf,
     /// Its facts.
     pub sidecar: Sidecar,
@@ -47,25 +48,30 @@ pub struct Stored {
     pub analysed: bool,
 }
 
-/// The two forms of an analysis.
+/// The forms of an analysis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnalysisForm {
     /// `.analysis.json`
     Json,
     /// `.analysis.txt`
     Text,
+    /// `.flamegraph.svg`, of two profiles.
+    FlameGraph,
 }
 
-/// The files of one snapshot, by the end of their names.
-const SNAPSHOT: &str = "heapsnapshot";
+/// The files of one capture besides its own, by the end of their names.
 const SIDECAR: &str = "json";
 const PIN: &str = "pinned";
 
 impl AnalysisForm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Json, Self::Text, Self::FlameGraph];
+
     const fn suffix(self) -> &'static str {
         match self {
             Self::Json => "analysis.json",
             Self::Text => "analysis.txt",
+            Self::FlameGraph => "flamegraph.svg",
         }
     }
 }
@@ -85,7 +91,12 @@ impl SnapshotDir {
 
     /// Begins a snapshot: creates its partial file, mode 0600, in its final directory.
     pub fn begin(&self, target: &TargetName, part: PairPart, at: Timestamp) -> Result<PartialFile, StoreError> {
-        PartialFile::begin(&self.root, target, part, at)
+        PartialFile::begin(&self.root, target, (CaptureKind::HeapSnapshot, part), at)
+    }
+
+    /// Begins a profile in the same way.
+    pub fn begin_profile(&self, target: &TargetName, part: PairPart, at: Timestamp) -> Result<PartialFile, StoreError> {
+        PartialFile::begin(&self.root, target, (CaptureKind::HeapProfile, part), at)
     }
 
     /// Removes what a crash left behind. Files that another live process is writing are not touched.
@@ -113,7 +124,7 @@ impl SnapshotDir {
     pub fn delete(&self, name: &str) -> Result<(), StoreError> {
         let (dir, stem) = self.locate(name)?;
         // The sidecar goes last: until then a crash leaves an orphan that the sweep can tell from a snapshot.
-        for suffix in [SNAPSHOT, AnalysisForm::Json.suffix(), AnalysisForm::Text.suffix(), PIN, SIDECAR] {
+        for suffix in captures().chain(AnalysisForm::ALL.map(AnalysisForm::suffix)).chain([PIN, SIDECAR]) {
             files::remove(&dir.join(format!("{stem}.{suffix}")))?;
         }
         files::sync_dir(&dir)
@@ -166,10 +177,11 @@ impl SnapshotDir {
 impl Stored {
     /// What retention needs to know of it. `open_episodes` are the ids of those that have not ended.
     pub fn item(&self, open_episodes: &BTreeSet<String>) -> Item {
-        let Sidecar { target, at, pair, episode, .. } = &self.sidecar;
+        let Sidecar { target, kind, at, pair, episode, .. } = &self.sidecar;
         Item {
             name: self.name.clone(),
             target: target.clone(),
+            kind: *kind,
             at: *at,
             bytes: self.disk_bytes,
             pair: pair.clone(),
@@ -180,11 +192,21 @@ impl Stored {
     }
 }
 
+/// The ends of captures' own names.
+fn captures() -> impl Iterator<Item = &'static str> {
+    CaptureKind::ALL.into_iter().map(CaptureKind::extension)
+}
+
+/// The capture of this stem, whole or not.
+fn capture_of(dir: &Path, stem: &str) -> Option<PathBuf> {
+    captures().map(|extension| dir.join(format!("{stem}.{extension}"))).find(|path| path.exists())
+}
+
 fn whole_snapshots(dirs: &[PathBuf]) -> Result<Vec<Stored>, StoreError> {
     let mut stored = Vec::new();
     for dir in dirs {
         for stem in stems(dir)? {
-            if dir.join(format!("{stem}.{SNAPSHOT}")).exists() {
+            if capture_of(dir, &stem).is_some() {
                 stored.extend(read(dir, &stem).ok());
             }
         }
@@ -235,14 +257,14 @@ fn read(dir: &Path, stem: &str) -> Result<Stored, String> {
         return Err(format!("its sidecar says it is of target {}", sidecar.target));
     }
     let size_of = |suffix: &str| fs::metadata(file(suffix)).map_or(0, |found| found.len());
-    let bytes = size_of(SNAPSHOT);
+    let bytes = size_of(sidecar.kind.extension());
     if bytes != sidecar.bytes {
         return Err(format!("it has {bytes} bytes, its sidecar says {}", sidecar.bytes));
     }
-    let analyses = [AnalysisForm::Json, AnalysisForm::Text].map(|form| size_of(form.suffix()));
+    let analyses = AnalysisForm::ALL.map(|form| size_of(form.suffix()));
     Ok(Stored {
         name: format!("{}/{stem}", sidecar.target),
-        path: file(SNAPSHOT),
+        path: file(sidecar.kind.extension()),
         disk_bytes: bytes + size_of(SIDECAR) + analyses.iter().sum::<u64>(),
         pinned: file(PIN).exists(),
         analysed: file(AnalysisForm::Json.suffix()).exists(),

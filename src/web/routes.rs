@@ -31,6 +31,7 @@ pub(super) fn all() -> Routes {
         .get("/api/v1/targets/{name}", api::targets::target)
         .get("/api/v1/targets/{name}/picture", api::picture)
         .get("/api/v1/targets/{name}/series", api::archive::series)
+        .get("/api/v1/targets/{name}/flamegraph.svg", api::archive::flame_graph)
         .post("/api/v1/targets/{name}/snapshot", api::snapshot)
         .post("/api/v1/targets/{name}/rearm", api::rearm)
         .get("/api/v1/silences", silences::list)

@@ -26,6 +26,7 @@ fn full_page() -> String {
     metrics.poll("api", "ok", 0.1);
     metrics.late_ticks(1);
     metrics.capture("api", "stored");
+    metrics.profile("api", "stored");
     metrics.stored(3.0, 1 << 20);
     metrics.capture_refused("headroom");
     metrics.kept(5, 6.0);

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use heapwatch::clock::Timestamp;
+use heapwatch::evidence::CaptureKind;
 use heapwatch::leak::event::PairPart;
 use heapwatch::store::Store;
 use heapwatch::store::sidecar::{SCHEMA, Sidecar};
@@ -57,6 +58,7 @@ fn sidecar(bytes: u64, part: PairPart, seconds: u64) -> Sidecar {
     Sidecar {
         schema: SCHEMA,
         target: api(),
+        kind: CaptureKind::HeapSnapshot,
         labels: BTreeMap::new(),
         life: None,
         at: at(seconds),

@@ -11,6 +11,7 @@ mod gate;
 mod leak;
 mod page;
 mod pretender;
+mod profiles;
 mod restarts;
 mod scene;
 mod signals;

@@ -1,6 +1,7 @@
 //! What the integration tests share.
 
 pub(crate) mod certificates;
+pub(crate) mod cgroup;
 pub(crate) mod daemon;
 pub(crate) mod faulty;
 pub(crate) mod node;

@@ -89,8 +89,6 @@ function start({ use, gauges = () => ({}) }) {
   if (!token) refuse('ADMIN_TOKEN is not set: GET /admin/heap-snapshot asks for it');
   const format = process.env.HEALTH_FORMAT ?? 'bytes';
   if (!['bytes', 'story'].includes(format)) refuse(`HEALTH_FORMAT=${JSON.stringify(format)}: must be "bytes" or "story"`);
-  const rate = setting('LOAD_RATE', 0);
-  const gcInterval = setting('GC_INTERVAL_MS', 0);
   const reference = Array.from({ length: setting('BASE_MB', 0) * 50 }, (_, row) => ({ row, text: payload(20000) }));
   const collections = setting('REPORT_GC', 0) > 0 ? watchCollections() : () => ({});
   let requests = 0;
@@ -133,7 +131,13 @@ function start({ use, gauges = () => ({}) }) {
   });
   app.use(...use);
   app.use((_req, res) => res.json({ ok: true }));
+  announce(app);
+}
 
+// Listens, says where, collects garbage and makes its own load as the environment wants it, and ends with its parent.
+function announce(app) {
+  const rate = setting('LOAD_RATE', 0);
+  const gcInterval = setting('GC_INTERVAL_MS', 0);
   const server = app.listen(setting('PORT', 0), '127.0.0.1', (problem) => {
     if (problem) {
       console.error(`cannot listen: ${problem.message}`);
@@ -157,4 +161,4 @@ function now(req) {
   return req.query.at === undefined ? Date.now() / 1000 : Number(req.query.at);
 }
 
-module.exports = { now, payload, refuse, setting, start };
+module.exports = { announce, now, payload, refuse, setting, start };

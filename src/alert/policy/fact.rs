@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::alert::message::{Culprit, StoredSnapshot};
 use crate::clock::Timestamp;
+use crate::evidence::CaptureKind;
 use crate::leak::event::{LeakEvent, PairPart};
 use crate::leak::verdict::Verdict;
 
@@ -55,6 +56,8 @@ pub enum Fact {
     Failed {
         /// When.
         at: Timestamp,
+        /// What was asked for.
+        kind: CaptureKind,
         /// Which of the pair.
         part: PairPart,
         /// The named outcome.
@@ -64,6 +67,23 @@ pub enum Fact {
     },
     /// The pair was compared.
     Analysed {
+        /// When.
+        at: Timestamp,
+        /// What is blamed, most guilty first.
+        culprits: Vec<Culprit>,
+    },
+    /// A profile is stored.
+    ProfileStored {
+        /// The profile.
+        profile: StoredSnapshot,
+    },
+    /// A profile could not be taken, or two not compared.
+    ProfileMissing {
+        /// Why.
+        why: String,
+    },
+    /// Two profiles were compared.
+    ProfilesCompared {
         /// When.
         at: Timestamp,
         /// What is blamed, most guilty first.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::alert::examples::{NOW, after, culprit, growth, resolution, restart, snapshot, target};
+use crate::alert::examples::{NOW, after, culprit, culprit_of_profiles, growth, resolution, restart, snapshot, target};
 use crate::alert::message::Status;
+use crate::evidence::{CaptureKind, Evidence};
 use crate::leak::verdict::State;
 
 /// Far from the limit.
@@ -196,7 +197,13 @@ fn suspicions_and_captures_are_for_the_record_but_a_death_is_not() {
     let mut state = new();
     let suspected = Change::LeakSuspected { signal: Signal::HeapUsed, growth: slow(), reasons: Vec::new() };
     assert_eq!(one(&mut state, detector(NOW, suspected)).severity, Severity::Info);
-    let failed = |disarmed| Fact::Failed { at: NOW, part: PairPart::First, why: "died".to_owned(), disarmed };
+    let failed = |disarmed| Fact::Failed {
+        at: NOW,
+        kind: CaptureKind::HeapSnapshot,
+        part: PairPart::First,
+        why: "died".to_owned(),
+        disarmed,
+    };
     assert_eq!(one(&mut state, failed(false)).severity, Severity::Info);
     assert_eq!(one(&mut state, failed(true)).severity, Severity::Warning);
     assert_eq!(observe(&mut state, Fact::Analysed { at: NOW, culprits: Vec::new() }), [], "of no episode");
@@ -268,4 +275,74 @@ proptest! {
             }
         }
     }
+}
+
+fn profiled(at: Timestamp, culprits: Vec<Culprit>) -> Fact {
+    Fact::ProfilesCompared { at, culprits }
+}
+
+fn explained(alert: &Alert) -> (Option<Evidence>, Option<&str>) {
+    let leak = alert.news.leak();
+    (leak.map(Leak::evidence), leak.and_then(|leak| Some(leak.culprits.first()?.headline.as_str())))
+}
+
+#[test]
+fn profiles_tell_first_and_snapshots_tell_better() {
+    let mut state = new();
+    let _first = one(&mut state, confirmed(NOW, slow()));
+    let early = one(&mut state, profiled(after(1_900), vec![culprit_of_profiles()]));
+    assert_eq!(explained(&early), (Some(Evidence::ProfilePair), Some(culprit_of_profiles().headline.as_str())));
+    assert_eq!(state.evidence().as_deref(), Some("heap profiles (no snapshots are compared)"));
+    let better = one(&mut state, Fact::Analysed { at: after(1_990), culprits: vec![culprit()] });
+    assert_eq!(explained(&better), (Some(Evidence::SnapshotPair), Some(culprit().headline.as_str())));
+    let says = "heap snapshots; the heap profiles agree: made in logRequests at /srv/app/middleware.js:10:21";
+    assert_eq!(state.evidence().as_deref(), Some(says));
+    assert_ne!(early.id, better.id);
+}
+
+#[test]
+fn profiles_that_come_after_the_snapshots_only_agree() {
+    let mut state = new();
+    let _first = one(&mut state, confirmed(NOW, slow()));
+    let _found = one(&mut state, Fact::Analysed { at: after(1_900), culprits: vec![culprit()] });
+    assert_eq!(observe(&mut state, profiled(after(1_990), vec![culprit_of_profiles()])), []);
+    assert!(state.evidence().is_some_and(|says| says.contains("agree")), "{:?}", state.evidence());
+}
+
+#[test]
+fn profiles_that_blame_nothing_are_told_only_where_nothing_better_is_coming() {
+    let mut state = new();
+    let _first = one(&mut state, confirmed(NOW, slow()));
+    let _stored = one(&mut state, stored(after(60), PairPart::First));
+    assert_eq!(observe(&mut state, profiled(after(1_900), Vec::new())), [], "two snapshots will tell");
+    let mut state = new();
+    let _first = one(&mut state, confirmed(NOW, slow()));
+    let _skipped = one(&mut state, skipped(after(60), PairPart::First));
+    let nothing = one(&mut state, profiled(after(1_900), Vec::new()));
+    assert_eq!(explained(&nothing), (Some(Evidence::ProfilePair), None));
+    assert_eq!(state.evidence().as_deref(), Some("heap profiles (snapshot refused: needs 1.9 GiB)"));
+}
+
+#[test]
+fn snapshots_that_blame_nothing_leave_the_word_to_the_profiles() {
+    let mut state = new();
+    let _first = one(&mut state, confirmed(NOW, slow()));
+    let _early = one(&mut state, profiled(after(1_900), vec![culprit_of_profiles()]));
+    assert_eq!(observe(&mut state, Fact::Analysed { at: after(1_990), culprits: Vec::new() }), []);
+    assert_eq!(state.culprit(), Some(culprit_of_profiles().headline));
+}
+
+#[test]
+fn what_is_known_of_a_profile_is_no_alert_by_itself() {
+    let mut state = new();
+    let _first = one(&mut state, confirmed(NOW, slow()));
+    for fact in [
+        Fact::ProfileStored { profile: snapshot(PairPart::First) },
+        Fact::ProfileMissing { why: "the endpoint answered 401".to_owned() },
+    ] {
+        assert_eq!(observe(&mut state, fact), []);
+    }
+    let reminder = one(&mut state, tick(after(14_400), State::Leaking, slow()));
+    let leak = reminder.news.leak().unwrap();
+    assert_eq!((leak.profiles.len(), leak.missing_profiles.len()), (1, 1));
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::alert::message::{Culprit, Leak};
 use crate::alert::wording::{FRAGMENT, sentence, stored};
 use crate::clock::Timestamp;
+use crate::evidence::{CaptureKind, Evidence};
 use crate::leak::event::PairPart;
 use crate::leak::verdict::Growth;
 use crate::target::TargetName;
@@ -30,6 +31,7 @@ pub(super) fn growth(leak: &Leak) -> String {
 pub(super) fn blame(leak: &Leak) -> String {
     match leak.culprits.first() {
         Some(culprit) => format!("leak found: {}", line(&culprit.headline, FRAGMENT)),
+        None if leak.evidence() == Evidence::ProfilePair => "the heap profiles blame no single function".to_owned(),
         None => "the snapshots blame no single object".to_owned(),
     }
 }
@@ -37,12 +39,37 @@ pub(super) fn blame(leak: &Leak) -> String {
 pub(super) fn details(leak: &Leak, now: Timestamp) -> Vec<String> {
     let mut sentences = vec![course(leak), forecast(&leak.growth, now)];
     sentences.extend(leak.culprits.iter().take(MOST_CULPRITS).map(culprit));
-    sentences.extend(leak.snapshots.iter().map(stored));
+    if leak.evidence() > Evidence::None {
+        sentences.push(format!("Evidence: {}.", evidence(leak)));
+    }
+    sentences.extend(leak.snapshots.iter().map(|snapshot| stored(CaptureKind::HeapSnapshot, snapshot)));
+    sentences.extend(leak.profiles.iter().map(|profile| stored(CaptureKind::HeapProfile, profile)));
     if leak.snapshots.is_empty() && leak.missing_snapshots.is_empty() {
         sentences.push("No snapshot is stored yet.".to_owned());
     }
     sentences.extend(leak.missing_snapshots.iter().map(|why| format!("Snapshot missing: {}", sentence(why))));
+    sentences.extend(leak.missing_profiles.iter().map(|why| format!("Profile missing: {}", sentence(why))));
     sentences
+}
+
+/// The best evidence there is, and why there is no better: `heap profiles (snapshot refused: needs ...)`.
+pub fn evidence(leak: &Leak) -> String {
+    let best = leak.evidence();
+    let why_no_better = match (leak.missing_snapshots.as_slice(), best) {
+        (_, Evidence::SnapshotPair) => return best.words().to_owned() + &agreement(leak),
+        ([], Evidence::ProfilePair) => "no snapshots are compared".to_owned(),
+        ([], Evidence::Snapshot) => "the second is not compared yet".to_owned(),
+        ([], Evidence::None) => return "none yet".to_owned(),
+        (missing, _) => {
+            let what = if leak.snapshot_refused { "snapshot refused" } else { "snapshot missing" };
+            format!("{what}: {}", line(&missing.join("; "), 2 * FRAGMENT))
+        }
+    };
+    format!("{} ({why_no_better})", best.words())
+}
+
+fn agreement(leak: &Leak) -> String {
+    leak.agreement.as_ref().map_or_else(String::new, |agreement| format!("; {}", line(agreement, 2 * FRAGMENT)))
 }
 
 fn course(leak: &Leak) -> String {
@@ -78,14 +105,34 @@ fn time_to_limit(growth: &Growth) -> Option<Duration> {
 fn culprit(culprit: &Culprit) -> String {
     let held_by = line(&culprit.held_by, FRAGMENT);
     let blamed = format!("Blamed: {}", sentence(&line(&culprit.headline, 2 * FRAGMENT)));
+    if culprit.evidence == Evidence::ProfilePair {
+        return blamed;
+    }
     // A headline names the holder where there was room for it.
     if blamed.contains(&held_by) { blamed } else { format!("{blamed} Held by {held_by}.") }
 }
 
 pub(super) fn next_steps(leak: &Leak, target: &TargetName) -> Vec<String> {
     let mut steps = Vec::new();
-    if let Some(location) = leak.culprits.first().and_then(|culprit| culprit.location.as_deref()) {
-        steps.push(format!("Look at {}: that line made what piles up.", line(location, FRAGMENT)));
+    if let Some(culprit) = leak.culprits.first()
+        && let Some(location) = culprit.location.as_deref()
+    {
+        let location = line(location, FRAGMENT);
+        steps.push(match culprit.callers.first() {
+            Some(caller) => {
+                let caller = line(caller, FRAGMENT);
+                format!("Look at {location}: that function made what stays; and at its caller, {caller}.")
+            }
+            None if culprit.evidence == Evidence::ProfilePair => {
+                format!("Look at {location}: that function made what stays.")
+            }
+            None => format!("Look at {location}: that line made what piles up."),
+        });
+    }
+    if let [before, .., after] = leak.profiles.as_slice() {
+        let (before, after) = (quoted(&before.path), quoted(&after.path));
+        let svg = "--flamegraph growth.svg";
+        steps.push(format!("See the stacks that grew: heapwatch heap diff {before} {after} {svg}"));
     }
     let stored =
         |part| leak.snapshots.iter().find(|snapshot| snapshot.part == part).map(|snapshot| quoted(&snapshot.path));

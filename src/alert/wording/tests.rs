@@ -1,7 +1,7 @@
 //! The wording of each alert, on invented numbers.
 
 use super::*;
-use crate::alert::examples::{alert, all, explained_leak, leak, resolution, restart, snapshot};
+use crate::alert::examples::{alert, all, explained_leak, leak, profiled_leak, resolution, restart, snapshot};
 use crate::sample::Signal;
 
 fn check(news: News, expected: &str) {
@@ -50,6 +50,7 @@ fn an_explained_leak_answers_what_a_person_asks_at_night() {
             "At this rate it reaches the memory limit of 512 MiB in 6 h 20 min, at 2026-11-22T16:44:55Z.",
             "Blamed: +1000 closures, retained +164 KB (92 % of the heap's growth). Held by \
              process._events.uncaughtException[].",
+            "Evidence: heap snapshots.",
             "First snapshot of 2026-11-22T09:53:31Z: 48 MiB, took 38 s, \
              /var/lib/heapwatch/snapshots/checkout-api/20261122T095331Z.heapsnapshot.zst.",
             "Second snapshot of 2026-11-22T10:23:31Z: 48 MiB, took 38 s, \
@@ -106,4 +107,25 @@ fn a_path_that_a_shell_would_misread_is_quoted() {
     leak.snapshots[0].path = "/data/it's; rm -rf x".to_owned();
     let steps = next_steps(&alert(News::AnalysisReady(leak)));
     assert!(steps[1].contains(r"heap diff '/data/it'\''s; rm -rf x' /var/"), "{}", steps[1]);
+}
+
+#[test]
+fn a_leak_of_a_tight_container_says_what_the_profiles_blame_and_why_there_is_no_snapshot() {
+    let alert = alert(News::AnalysisReady(profiled_leak()));
+    let details = details(&alert);
+    let evidence = "Evidence: heap profiles (snapshot refused: needs 1.9 GiB (rss 210 MiB + 10.0 x heapUsed 176 MiB), \
+                    limit 512 MiB less 64 MiB margin).";
+    assert!(details.iter().any(|sentence| sentence == evidence), "{details:#?}");
+    assert!(
+        details[2].starts_with("Blamed: +24.1 MiB that stayed (93 % of the growth): made by payload"),
+        "{details:#?}"
+    );
+    assert!(details.iter().any(|sentence| sentence.starts_with("Second profile of 2026-11-22T10:23:31Z: 96 KiB")));
+    let steps = next_steps(&alert);
+    assert_eq!(
+        steps[0],
+        "Look at /srv/app/service.js:140:17: that function made what stays; and at its caller, logRequests at \
+         /srv/app/middleware.js:10:21."
+    );
+    assert!(steps[1].ends_with(".heapprofile --flamegraph growth.svg"), "{steps:#?}");
 }

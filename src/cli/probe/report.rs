@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::http::ShownUrl;
 use crate::probe::Reading;
 use crate::probe::health::{Field, Figure};
+use crate::text::line;
 
 /// What `heapwatch probe` prints.
 #[derive(Debug, Serialize)]
@@ -17,6 +18,7 @@ pub(in crate::cli) struct Report<'a> {
     gauges: Vec<GaugeRow<'a>>,
     ignored: Vec<IgnoredRow<'a>>,
     missing: Vec<MissingRow>,
+    others: Vec<OtherRow>,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,6 +59,12 @@ struct IgnoredRow<'a> {
 }
 
 #[derive(Debug, Serialize)]
+struct OtherRow {
+    pointer: String,
+    number: f64,
+}
+
+#[derive(Debug, Serialize)]
 struct MissingRow {
     field: &'static str,
     cost: &'static str,
@@ -91,8 +99,18 @@ impl<'a> Report<'a> {
                 .collect(),
             ignored: ignored.collect(),
             missing: missing.collect(),
+            others: others_of(reading),
         }
     }
+}
+
+/// Numbers besides, those left out that are watched already. A pointer is the target's text.
+fn others_of(reading: &Reading) -> Vec<OtherRow> {
+    /// As long as a line of a terminal can be.
+    const LONGEST: usize = 120;
+    let is_watched = |pointer: &str| reading.gauges.iter().any(|gauge| gauge.pointer == pointer);
+    let others = reading.others.iter().filter(|(pointer, _)| !is_watched(pointer));
+    others.map(|(pointer, number)| OtherRow { pointer: line(pointer, LONGEST), number: *number }).collect()
 }
 
 fn value_of(figure: Figure) -> Value {
@@ -158,6 +176,16 @@ impl fmt::Display for Report<'_> {
             }
             writeln!(f)?;
             print(f, &missing)?;
+        }
+        if let Some(first) = self.others.first() {
+            let mut others = table(&["ALSO THERE", "NUMBER"]);
+            for row in &self.others {
+                others.add_row([row.pointer.clone(), row.number.to_string()]);
+            }
+            writeln!(f)?;
+            print(f, &others)?;
+            let example = format!("{{ name = \"watched\", pointer = {:?}, growth = true }}", first.pointer);
+            writeln!(f, "\nAny of these can be watched: gauges = [{example}]")?;
         }
         Ok(())
     }

@@ -12,15 +12,16 @@ use crate::capture::download::Capturer;
 use crate::config::Target;
 use crate::daemon::ledger::{self, Write};
 use crate::daemon::watcher::Command;
+use crate::evidence::CaptureKind;
 use crate::target::TargetName;
 
 impl Dispatcher {
     pub(super) async fn adopt(&mut self, target: Arc<Target>, commands: mpsc::Sender<Command>) {
         let name = target.name.clone();
-        let capturer = Self::make_capturer(&target);
+        let (capturer, profiler) = (Self::make_capturer(&target), Self::make_profiler(&target));
         let care = match self.cares.remove(&name) {
-            Some(care) => Care { target: Arc::clone(&target), capturer, commands, ..care },
-            None => self.recall(Arc::clone(&target), capturer, commands).await,
+            Some(care) => Care { target: Arc::clone(&target), capturer, profiler, commands, ..care },
+            None => self.recall(Arc::clone(&target), (capturer, profiler), commands).await,
         };
         let mut care = care;
         care.memory.alerts.relabel(target.labels.clone());
@@ -47,7 +48,7 @@ impl Dispatcher {
     pub(super) async fn recall(
         &self,
         target: Arc<Target>,
-        capturer: Option<Arc<Capturer>>,
+        (capturer, profiler): (Option<Arc<Capturer>>, Option<Arc<Capturer>>),
         commands: mpsc::Sender<Command>,
     ) -> Care {
         let now = self.tools.clock.now();
@@ -70,16 +71,23 @@ impl Dispatcher {
         // A capture that had begun and has no end was cut off with the daemon; whether the target survived it is
         // for the next polls to say.
         let cut_off = attempts.iter().rev().find(|attempt| attempt.outcome == captures::STARTED);
-        let doubt =
-            cut_off.map(|attempt| Doubt { part: attempt.part, began: attempt.at, polls_before: 0, failure: None });
+        let doubt = cut_off.map(|attempt| Doubt {
+            kind: CaptureKind::HeapSnapshot,
+            part: attempt.part,
+            began: attempt.at,
+            polls_before: 0,
+            failure: None,
+        });
         Care {
             memory: memory.unwrap_or_else(|| Memory::new(&target)),
             target,
             capturer,
+            profiler,
             commands,
             attempts: attempts.into_iter().map(|attempt| attempt.at).collect(),
             disarmed,
             running: None,
+            profile: None,
             doubt,
             analysing: false,
         }

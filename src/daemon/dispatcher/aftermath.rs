@@ -8,6 +8,7 @@ use crate::alert::policy::Fact;
 use crate::capture::gate::LearnedCost;
 use crate::clock::Timestamp;
 use crate::daemon::ledger::Write;
+use crate::evidence::CaptureKind;
 use crate::status::trail::Topic;
 use crate::store::record::{AuditEvent, Disarmed};
 use crate::target::TargetName;
@@ -22,7 +23,9 @@ impl Dispatcher {
         let Some(doubt) = care.doubt.take() else { return };
         let began = doubt.began;
         let why = format!(
-            "its process died while a snapshot was being taken at {began}; give it more memory, then `heapwatch rearm {name}`"
+            "its process died while a {} was being taken at {began}; find out why, give it more memory if that is what it lacked, then \
+             `heapwatch rearm {name}`",
+            doubt.kind.noun()
         );
         error!(target.name = %name, "captures of {name} are off: {why}");
         let disarmed = Disarmed { at, why };
@@ -33,8 +36,11 @@ impl Dispatcher {
         batch.record(AuditEvent::new(at, Topic::Capture, "disarmed", says).about(name));
         batch.writes.push(Write::Disarm { target: name.clone(), disarmed });
         let failure = doubt.failure.unwrap_or_else(interrupted);
-        batch.writes.push(captures::attempt(name, doubt.part, began, failure.reason));
-        self.say(name, Fact::Failed { at, part: doubt.part, why: failure.why, disarmed: true }, batch);
+        if doubt.kind == CaptureKind::HeapSnapshot {
+            batch.writes.push(captures::attempt(name, doubt.part, began, failure.reason));
+        }
+        let (kind, part) = (doubt.kind, doubt.part);
+        self.say(name, Fact::Failed { at, kind, part, why: failure.why, disarmed: true }, batch);
     }
 
     /// A process that answers again in the same life has survived the failed capture.
@@ -49,12 +55,16 @@ impl Dispatcher {
         if polls < LEAST_POLLS.max(demanded.into()) || status.watch.healthy_polls < demanded.max(1) {
             return;
         }
-        let Some(Doubt { part, began, failure, .. }) = care.doubt.take() else { return };
+        let Some(Doubt { kind, part, began, failure, .. }) = care.doubt.take() else { return };
+        // What became of a profile was told when it failed.
+        if kind == CaptureKind::HeapProfile {
+            return;
+        }
         let reason = failure.as_ref().map_or_else(|| interrupted().reason, |failure| failure.reason);
         batch.writes.push(captures::attempt(name, part, began, reason));
         // A capture that our own stop has cut off is taken again, which is no news.
         if let Some(Failure { why, .. }) = failure {
-            self.say(name, Fact::Failed { at: now, part, why, disarmed: false }, batch);
+            self.say(name, Fact::Failed { at: now, kind, part, why, disarmed: false }, batch);
         }
     }
 

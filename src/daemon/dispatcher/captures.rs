@@ -18,6 +18,7 @@ use crate::daemon::event::Event;
 use crate::daemon::ledger::Write;
 use crate::daemon::watcher::Command;
 use crate::errors;
+use crate::evidence::CaptureKind;
 use crate::leak::event::PairPart;
 use crate::status::TargetStatus;
 use crate::status::trail::Topic;
@@ -86,6 +87,9 @@ impl Dispatcher {
     }
 
     fn group_is_busy(&self, name: &TargetName) -> bool {
+        if self.cares.get(name).is_some_and(|care| care.profile.is_some()) {
+            return true;
+        }
         let Some(group) = self.cares.get(name).and_then(|care| care.target.group.clone()) else {
             return self.cares.get(name).is_some_and(|care| care.running.is_some());
         };
@@ -96,7 +100,9 @@ impl Dispatcher {
     pub(super) async fn try_capture(&mut self, name: &TargetName, now: Timestamp, batch: &mut Batch) {
         let Some(care) = self.cares.get(name) else { return };
         let Some(wanted) = &care.memory.wanted else { return };
-        if self.stopping || care.running.is_some() || care.doubt.is_some() || now.is_before(wanted.not_before) {
+        // A profile takes a moment, and a process that is paused by its snapshot would not answer it.
+        let is_busy = care.running.is_some() || care.profile.is_some() || care.doubt.is_some();
+        if self.stopping || is_busy || now.is_before(wanted.not_before) {
             return;
         }
         let part = wanted.part;
@@ -275,12 +281,14 @@ impl Dispatcher {
         }
         warn!(target.name = %name, reason = failure.reason(), "the snapshot of {name} failed: {why}");
         if !failure.may_have_killed() {
-            self.say(name, Fact::Failed { at, part: running.part, why, disarmed: false }, batch);
+            let kind = CaptureKind::HeapSnapshot;
+            self.say(name, Fact::Failed { at, kind, part: running.part, why, disarmed: false }, batch);
             return;
         }
         let polls_before = self.tools.board.get(name).map_or(0, |status| status.watch.polls);
         let failure = Some(Failure { reason: failure.reason(), why });
-        care.doubt = Some(Doubt { part: running.part, began: running.began, polls_before, failure });
+        let (kind, part, began) = (CaptureKind::HeapSnapshot, running.part, running.began);
+        care.doubt = Some(Doubt { kind, part, began, polls_before, failure });
         if running.died {
             self.disarm_if_in_doubt(name, at, batch);
         }

@@ -7,12 +7,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use super::profiling::Profiling;
 use crate::alert::policy::TargetAlerts;
 use crate::capture::download::Capturer;
 use crate::capture::gate::{LearnedCost, Occasion, Situation};
 use crate::clock::Timestamp;
 use crate::config::Target;
 use crate::daemon::watcher::Command;
+use crate::evidence::CaptureKind;
 use crate::leak::event::PairPart;
 use crate::leak::verdict::State;
 use crate::status::{CareStatus, EpisodeStatus, WaitingCapture, WatchStatus};
@@ -26,11 +28,15 @@ pub(super) const BUDGET_WINDOW: Duration = Duration::from_hours(24);
 pub(super) struct Care {
     pub(super) target: Arc<Target>,
     pub(super) capturer: Option<Arc<Capturer>>,
+    /// Takes profiles, where they are not off.
+    pub(super) profiler: Option<Arc<Capturer>>,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) memory: Memory,
     pub(super) attempts: Vec<Timestamp>,
     pub(super) disarmed: Option<Disarmed>,
     pub(super) running: Option<Running>,
+    /// The profile that is being taken.
+    pub(super) profile: Option<RunningProfile>,
     /// A capture of which the target may have died.
     pub(super) doubt: Option<Doubt>,
     /// The comparison of its pair runs.
@@ -62,6 +68,9 @@ pub(super) struct Memory {
     pub(super) to_summarise: Option<Kept>,
     /// The pair whose comparison is owed.
     pub(super) to_analyse: Option<(Kept, Kept)>,
+    /// The pair of profiles.
+    #[serde(default)]
+    pub(super) profiling: Profiling,
     /// The first culprit, as one line.
     pub(super) culprit: Option<String>,
     /// Likely kills of the last 7 days, as the last restart reported them.
@@ -115,10 +124,23 @@ pub(super) struct Running {
     pub(super) died: bool,
 }
 
+/// A profile that is being taken.
+#[derive(Clone, Debug)]
+pub(super) struct RunningProfile {
+    pub(super) part: PairPart,
+    pub(super) began: Timestamp,
+    pub(super) pair: String,
+    /// Number of the life that it is of.
+    pub(super) life: Option<u64>,
+    /// The process was seen to have restarted since.
+    pub(super) died: bool,
+}
+
 /// A capture that ended so that the target may have died of it. Polls that began after its end tell; until then its
 /// attempt stays open in the database, so that a stop in between forgets nothing.
 #[derive(Clone, Debug)]
 pub(super) struct Doubt {
+    pub(super) kind: CaptureKind,
     pub(super) part: PairPart,
     pub(super) began: Timestamp,
     /// Polls counted when it ended.
@@ -164,6 +186,7 @@ impl Memory {
             snapshots: Vec::new(),
             to_summarise: None,
             to_analyse: None,
+            profiling: Profiling::default(),
             culprit: None,
             kills_this_week: 0,
             settling: None,
@@ -206,19 +229,23 @@ impl Memory {
         self.wanted = None;
         self.second_is_due = false;
         self.settling = None;
+        self.profiling.begin_life();
     }
 
     /// An episode begins.
     pub(super) fn begin_episode(&mut self, at: Timestamp) {
         self.confirmed = Some(at);
         self.snapshots.clear();
+        self.profiling.forget_pair();
+        self.profiling.profiles.clear();
         self.culprit = None;
     }
 
     /// Nothing has been said and nothing is open; what captures have cost stays known.
     pub(super) fn forget_episode(&mut self, target: &Target) {
         let (last_pair, learned) = (self.last_pair, self.learned);
-        *self = Self { last_pair, learned, ..Self::new(target) };
+        let profiling = std::mem::take(&mut self.profiling).budget_only();
+        *self = Self { last_pair, learned, profiling, ..Self::new(target) };
     }
 
     /// The episode is over; captures that were due for it are no more.
@@ -226,6 +253,7 @@ impl Memory {
         self.confirmed = None;
         self.pair = None;
         self.wanted = None;
+        self.profiling.forget_pair();
     }
 }
 
@@ -273,7 +301,9 @@ impl Care {
             id: id.to_owned(),
             confirmed: memory.confirmed.unwrap_or(Timestamp::from_unix_ms(0)),
             snapshots: memory.snapshots.clone(),
+            profiles: memory.profiling.profiles.clone(),
             culprit: memory.culprit.clone(),
+            evidence: memory.alerts.evidence(),
         });
         let waiting = memory.wanted.as_ref().filter(|_| self.running.is_none()).map(|wanted| WaitingCapture {
             part: wanted.part,
@@ -284,6 +314,10 @@ impl Care {
         CareStatus {
             episode,
             capturing: self.running.map(|running| running.part),
+            profiles: match &self.profiler {
+                Some(_) => memory.profiling.says(),
+                None => Some("off in the configuration".to_owned()),
+            },
             waiting,
             disarmed: self.disarmed.as_ref().map(|disarmed| disarmed.why.clone()),
             captures_last_day: u32::try_from(self.attempts.len()).unwrap_or(u32::MAX),

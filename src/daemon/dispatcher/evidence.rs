@@ -1,4 +1,4 @@
-//! Evidence: the summary of a first snapshot and the comparison of a pair, from the moment they are owed to the alert
+//! Evidence: the summary of a first snapshot and the comparisons of pairs, from the moment they are owed to the alert
 //! that carries the culprit.
 
 use tracing::{info, warn};
@@ -10,6 +10,8 @@ use crate::clock::Timestamp;
 use crate::daemon::analysis::{self, Analysis, Finding, FindingKind, Task};
 use crate::daemon::event::Event;
 use crate::errors;
+use crate::status::trail::Topic;
+use crate::store::record::AuditEvent;
 use crate::store::snapshots::AnalysisForm;
 use crate::target::TargetName;
 
@@ -47,13 +49,18 @@ impl Dispatcher {
         let was_summary = care.memory.to_summarise.take_if(|kept| kept.name == snapshot).is_some();
         // A pair that was completed meanwhile is owed still.
         care.memory.to_analyse.take_if(|(_, second)| second.name == snapshot);
+        let of_profiles = care.memory.profiling.to_compare.take_if(|(_, second)| second.name == snapshot).is_some();
         match outcome {
             Ok(finding) => self.on_finding(&target, snapshot, finding, at, batch).await,
             Err(failure) => {
                 let why = errors::one_line(&failure);
-                warn!(target.name = %target, "the snapshots of {target} could not be analysed: {why}");
+                warn!(target.name = %target, snapshot, "what was captured of {target} could not be analysed: {why}");
                 // Without its summary a first snapshot is as good for the comparison, which will say if it fails.
-                if !was_summary {
+                if of_profiles {
+                    let says = format!("{target}: the two profiles could not be compared: {why}");
+                    batch.record(AuditEvent::new(at, Topic::Capture, "profiles_not_compared", says).about(&target));
+                    self.say(&target, Fact::ProfileMissing { why }, batch);
+                } else if !was_summary {
                     self.say(&target, Fact::NotAnalysed { at, why }, batch);
                 }
             }
@@ -68,12 +75,20 @@ impl Dispatcher {
         at: Timestamp,
         batch: &mut Batch,
     ) {
-        if let FindingKind::Comparison(report) = &finding.kind {
-            let culprits = analysis::culprits(report);
-            if let Some(care) = self.cares.get_mut(target) {
-                care.memory.culprit = culprits.first().map(|culprit| culprit.headline.clone());
+        let fact = match &finding.kind {
+            FindingKind::Summary(_) => None,
+            FindingKind::Comparison(report) => Some(Fact::Analysed { at, culprits: analysis::culprits(report) }),
+            FindingKind::Profiles(report) => {
+                let says = format!("{target}: profiles compared: {}", report.headline);
+                batch.record(AuditEvent::new(at, Topic::Capture, "profiles_compared", says).about(target));
+                Some(Fact::ProfilesCompared { at, culprits: analysis::culprits_of_profiles(report) })
             }
-            self.say(target, Fact::Analysed { at, culprits }, batch);
+        };
+        if let Some(fact) = fact {
+            self.say(target, fact, batch);
+            if let Some(care) = self.cares.get_mut(target) {
+                care.memory.culprit = care.memory.alerts.culprit();
+            }
         }
         self.keep_analysis(snapshot, finding).await;
     }
@@ -82,6 +97,9 @@ impl Dispatcher {
         let directory = self.tools.directory.clone();
         let kept = tokio::task::spawn_blocking(move || {
             directory.put_analysis(&snapshot, AnalysisForm::Json, &finding.printed)?;
+            if let Some(svg) = analysis::flame_graph(&finding) {
+                directory.put_analysis(&snapshot, AnalysisForm::FlameGraph, &svg)?;
+            }
             directory.put_analysis(&snapshot, AnalysisForm::Text, &analysis::text(&finding))
         })
         .await;
@@ -91,8 +109,11 @@ impl Dispatcher {
     }
 }
 
-/// The comparison goes first: it is what somebody waits for.
+/// Comparisons go first: they are what somebody waits for. That of profiles takes no time.
 fn owed_by(memory: &Memory) -> Option<(String, Task)> {
+    if let Some((first, second)) = memory.profiling.to_compare.clone() {
+        return Some((second.name, Task::Profiles(first.path, second.path)));
+    }
     if let Some((first, second)) = memory.to_analyse.clone() {
         return Some((second.name, Task::Comparison(first.path, second.path)));
     }

@@ -68,6 +68,7 @@ impl Dispatcher {
         for event in changes {
             let confirmed = matches!(event.change, Change::LeakConfirmed { .. });
             let resolved = matches!(event.change, Change::LeakResolved { .. });
+            let is_evident = confirmed || matches!(event.change, Change::StillLeaking { .. });
             let at = event.at;
             let before = self.episode_of(name);
             let told = if confirmed { refusals.clone() } else { Vec::new() };
@@ -75,10 +76,14 @@ impl Dispatcher {
             if confirmed {
                 self.open_episode(name, at, batch);
             }
+            if let (true, Some(care)) = (is_evident, self.cares.get_mut(name)) {
+                care.memory.profiling.on_leak(at);
+            }
             if let (true, Some(id)) = (resolved, before) {
                 self.close_episode(name, id, at, batch);
             }
         }
+        self.try_profile(name, now, batch).await;
         self.try_capture(name, now, batch).await;
     }
 
@@ -91,6 +96,9 @@ impl Dispatcher {
                 care.memory.kills_this_week = *kills_this_week;
                 if let Some(running) = &mut care.running {
                     running.died = true;
+                }
+                if let Some(profile) = &mut care.profile {
+                    profile.died = true;
                 }
                 batch.writes.push(Write::Restart(Restart { target: name.clone(), at: event.at, cause: *cause }));
                 self.disarm_if_in_doubt(name, event.at, batch);

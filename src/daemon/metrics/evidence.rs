@@ -11,6 +11,7 @@ use super::{FloatGauge, Metrics, ReasonLabel, TargetResult};
 #[derive(Debug)]
 pub(super) struct Evidence {
     captures: Family<TargetResult, Counter>,
+    profiles: Family<TargetResult, Counter>,
     duration: Histogram,
     size: Histogram,
     refusals: Family<ReasonLabel, Counter>,
@@ -25,6 +26,7 @@ impl Evidence {
     pub(super) fn new(registry: &mut Registry) -> Self {
         let evidence = Self {
             captures: Family::default(),
+            profiles: Family::default(),
             // 1 s to 68 min doubles 12 times; the default deadline is an hour.
             duration: Histogram::new(exponential_buckets(1.0, 2.0, 13)),
             // 1 MiB to 16 GiB, the default cap, in steps of four.
@@ -43,6 +45,7 @@ impl Evidence {
 
     fn register_captures(&self, registry: &mut Registry) {
         registry.register("snapshots", "Captures by target and result", self.captures.clone());
+        registry.register("profiles", "Heap profiles by target and result", self.profiles.clone());
         registry.register_with_unit(
             "snapshot_duration",
             "From the request for a stored snapshot to its last byte",
@@ -76,6 +79,11 @@ impl Metrics {
     /// A capture ended; `result` is `stored` or the name of its failure.
     pub fn capture(&self, target: &str, result: &'static str) {
         self.evidence.captures.get_or_create(&TargetResult { target: target.to_owned(), result }).inc();
+    }
+
+    /// A profile was asked for, or could not be; `result` is `stored`, `absent`, `refused` or the name of its failure.
+    pub fn profile(&self, target: &str, result: &'static str) {
+        self.evidence.profiles.get_or_create(&TargetResult { target: target.to_owned(), result }).inc();
     }
 
     /// A snapshot was stored.

@@ -1,7 +1,8 @@
 //! Which function made what stayed.
 //!
 //! A stack ends in whatever allocates: often a function of the runtime or of a dependency. To blame is the nearest
-//! function above it that the program's own authors wrote; stacks that share it are one culprit. A difference counts
+//! function above it that the program's own authors wrote; stacks that share it are one culprit, and so are a constructor and
+//! the function that keeps what it makes. A difference counts
 //! when it is beyond chance, which is known since every object was remembered independently of the others.
 
 use std::cmp::Reverse;
@@ -20,6 +21,8 @@ const BEYOND_CHANCE: f64 = 3.0;
 const SMALLEST_GROWTH: i64 = 128 << 10;
 /// Growth below this part of what was alive is what comes and goes in a busy process.
 const SMALLEST_PART_OF_ALIVE: f64 = 0.01;
+/// A constructor is of one leak with its caller from this part of its growth on.
+const FROM_ONE_CALLER: f64 = 0.9;
 /// Growth below this part of all growth is not what fills the memory.
 const SMALLEST_SHARE: f64 = 0.05;
 /// Most culprits worth a reader's time.
@@ -36,6 +39,7 @@ pub(super) fn accuse(stacks: &Stacks<'_>, report: &mut ProfileReport) {
     let part = |group: &Group<'_>| group.growth as f64 / report.before_bytes as f64;
     groups.retain(|group| group.growth >= SMALLEST_GROWTH && group.is_beyond_chance());
     groups.retain(|group| group.share_of(growth) >= SMALLEST_SHARE && part(group) >= SMALLEST_PART_OF_ALIVE);
+    join_constructors(&mut groups, stacks);
     groups.sort_by_key(|group| Reverse(group.growth));
     groups.truncate(MOST_CULPRITS);
     report.culprits = groups.iter().map(|group| group.culprit(stacks, growth)).collect();
@@ -64,13 +68,15 @@ struct Group<'a> {
     samples: u64,
     /// The stack that grew most.
     heaviest: usize,
+    /// All of them.
+    members: Vec<usize>,
 }
 
 fn grouped<'a>(stacks: &Stacks<'a>) -> Vec<Group<'a>> {
     let mut groups: HashMap<&Frame, Group<'a>> = HashMap::new();
     for (at, stack) in stacks.stacks.iter().enumerate() {
         let Some(blamed) = blamed(stacks, at) else { continue };
-        let empty = Group { blamed, growth: 0, variance: 0.0, samples: 0, heaviest: at };
+        let empty = Group { blamed, growth: 0, variance: 0.0, samples: 0, heaviest: at, members: Vec::new() };
         groups.entry(blamed).or_insert(empty).add(at, stack, stacks);
     }
     let mut groups: Vec<_> = groups.into_values().collect();
@@ -79,11 +85,54 @@ fn grouped<'a>(stacks: &Stacks<'a>) -> Vec<Group<'a>> {
     groups
 }
 
+/// What a constructor makes and its caller keeps is one leak: the larger part of it is named, and tells of the other.
+fn join_constructors(groups: &mut Vec<Group<'_>>, stacks: &Stacks<'_>) {
+    let mut at = 0;
+    while at < groups.len() {
+        let caller = groups[at].blamed.is_constructor().then(|| groups[at].only_caller(stacks)).flatten();
+        let of_caller = caller.and_then(|caller| groups.iter().position(|group| group.blamed == caller));
+        match of_caller.filter(|of_caller| *of_caller != at) {
+            Some(of_caller) => {
+                let constructor = groups.remove(at);
+                groups[if of_caller > at { of_caller - 1 } else { of_caller }].join(constructor);
+            }
+            None => at += 1,
+        }
+    }
+}
+
+impl<'a> Group<'a> {
+    /// The program's function that (nearly) all of the growth was made for, next above the one that is blamed.
+    fn only_caller(&self, stacks: &Stacks<'a>) -> Option<&'a Frame> {
+        let caller_of = |at: usize| {
+            let way = stacks.way_to(at);
+            let place = way.iter().rposition(|&frame| frame == self.blamed)?;
+            way[..place].iter().rev().copied().find(|frame| frame.is_of_program())
+        };
+        let caller = caller_of(self.heaviest)?;
+        let members = self.members.iter().filter(|&&at| caller_of(at) == Some(caller));
+        let growth: i64 = members.fold(0, |sum, &at| sum.saturating_add(stacks.stacks[at].growth()));
+        (growth as f64 >= FROM_ONE_CALLER * self.growth as f64).then_some(caller)
+    }
+
+    /// Takes in another group of the same leak; the larger of the two is named.
+    fn join(&mut self, other: Self) {
+        if other.growth > self.growth {
+            (self.blamed, self.heaviest) = (other.blamed, other.heaviest);
+        }
+        self.growth = self.growth.saturating_add(other.growth);
+        self.variance += other.variance;
+        self.samples = self.samples.saturating_add(other.samples);
+        self.members.extend(other.members);
+    }
+}
+
 impl Group<'_> {
     fn add(&mut self, at: usize, stack: &Stack<'_>, stacks: &Stacks<'_>) {
         self.growth = self.growth.saturating_add(stack.growth());
         self.variance += stack.variance;
         self.samples = self.samples.saturating_add(stack.changed_samples);
+        self.members.push(at);
         if stack.growth() > stacks.stacks[self.heaviest].growth() {
             self.heaviest = at;
         }
@@ -211,6 +260,30 @@ mod tests {
         assert_eq!(culprit.through, ["make", "slice"]);
         assert_eq!(culprit.samples, 60);
         assert!(report.headline.starts_with("+30 MiB that stayed (100 % of the growth): made by log at"), "{report:?}");
+    }
+
+    #[test]
+    fn a_constructor_and_the_function_that_keeps_what_it_makes_are_one_culprit() {
+        let made = "/srv/app.js/track;/srv/app.js/Session;slice";
+        let report = compare(&[(made, 1..3)], &[(made, 1..43), ("/srv/app.js/track;push", 43..63)]);
+        let [culprit] = report.culprits.as_slice() else { panic!("{report:#?}") };
+        assert_eq!((culprit.function.as_str(), culprit.callers[0].function.as_str()), ("Session", "track"));
+        assert_eq!((culprit.bytes_delta, culprit.samples), (60 * (512 << 10), 60));
+        // The caller's own part is the larger one: it is named, and what it is made through is told.
+        let report = compare(&[(made, 1..3)], &[(made, 1..23), ("/srv/app.js/track;push", 23..63)]);
+        let [culprit] = report.culprits.as_slice() else { panic!("{report:#?}") };
+        assert_eq!((culprit.function.as_str(), culprit.bytes_delta), ("track", 60 * (512 << 10)));
+    }
+
+    #[test]
+    fn a_function_and_its_caller_that_leak_both_are_two_culprits() {
+        let before = [("/srv/app.js/handle;/srv/app.js/put", 1..3)];
+        let after = [("/srv/app.js/handle;/srv/app.js/put", 1..43), ("/srv/app.js/handle;push", 43..63)];
+        assert_eq!(compare(&before, &after).culprits.len(), 2, "no constructor: each may keep what it makes");
+        let one = "/srv/app.js/login;/srv/app.js/Session";
+        let other = "/srv/app.js/import;/srv/app.js/Session";
+        let report = compare(&[(one, 1..3)], &[(one, 1..33), (other, 33..63), ("/srv/app.js/login;push", 63..93)]);
+        assert_eq!(report.culprits.len(), 2, "a constructor of two callers is of neither");
     }
 
     #[test]

@@ -13,6 +13,8 @@ use super::{CallNode, Frame, Profile, Sample};
 const DEEPEST_CALL: usize = 256;
 /// More calls than a program makes: each takes some 40 bytes here.
 const MOST_CALLS: usize = 1 << 20;
+/// Characters of a name or a path that are read: a longer one is no name of a program's.
+const LONGEST_NAME: usize = 1024;
 /// At the usual rate of one in 512 KiB this is a heap of 2 TiB.
 const MOST_SAMPLES: usize = 1 << 22;
 
@@ -239,9 +241,10 @@ impl From<WireFrame> for Frame {
         let from_one = |number: f64| u32::try_from(whole(number + 1.0)).unwrap_or(0);
         // ES modules are named by URL, CommonJS ones by path: one script, one name.
         let script = wire.url.strip_prefix("file://").map_or_else(|| wire.url.clone(), str::to_owned);
+        let capped = |text: String| text.chars().take(LONGEST_NAME).collect();
         Self {
-            function: wire.function_name,
-            script,
+            function: capped(wire.function_name),
+            script: capped(script),
             line: from_one(wire.line_number),
             column: from_one(wire.column_number),
         }

@@ -19,7 +19,7 @@ const ANCHORS: [Field; 4] = [Field::HeapUsed, Field::Rss, Field::HeapTotal, Fiel
 
 /// Makes the reading, or says why there is none.
 pub(super) fn choose(findings: Findings, mapping: &Mapping) -> Result<Reading, HealthError> {
-    let Findings { candidates, pointed, gauges, processes, top_names } = findings;
+    let Findings { candidates, pointed, gauges, processes, top_names, others } = findings;
     let mut chooser = Chooser { home: home_of(&candidates), candidates, reading: Reading::default() };
     for field in Field::ALL {
         match mapping.pointers.iter().zip(&pointed).find(|(pointer, _)| pointer.field == field) {
@@ -31,6 +31,7 @@ pub(super) fn choose(findings: Findings, mapping: &Mapping) -> Result<Reading, H
     if !reading.found.iter().any(|found| found.field.kind() == Kind::Memory) {
         return Err(nothing_found(processes, &top_names, &reading.ignored));
     }
+    reading.others = others;
     reading.gauges = mapping.gauges.iter().zip(gauges).map(gauge_of).collect();
     Ok(reading)
 }

@@ -294,3 +294,27 @@ proptest! {
         prop_assert_eq!(reading(&body).into_sample(NOW).heap_used, Some(bytes));
     }
 }
+
+/// As the npm package writes it: all that it tells is seen, as a field or as something to watch.
+#[test]
+fn numbers_besides_are_offered_as_gauges() {
+    let body = r#"{"pid":7,"node":"v20.1.0","memoryUsage":{"heapUsed":1},"detachedContexts":2,
+        "eventLoopDelay":{"p50Ms":10.1,"p99Ms":12.5},"handles":{"TCPSocketWrap":3},"listeners":{"process":{"exit":1}},
+        "workers":[{"queue":9}]}"#;
+    let others = reading_of(body).others;
+    let names: Vec<&str> = others.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    let expected = [
+        "/detachedContexts",
+        "/eventLoopDelay/p50Ms",
+        "/eventLoopDelay/p99Ms",
+        "/handles/TCPSocketWrap",
+        "/listeners/process/exit",
+    ];
+    assert_eq!(names, expected, "fields, texts and elements are none");
+    assert!((others[2].1 - 12.5).abs() < 1e-9);
+    let many = (0..200).fold(String::new(), |text, n| format!(r#"{text},"n{n}":{n}"#));
+    assert!(
+        reading_of(&format!(r#"{{"heapUsed":1{many}}}"#)).others.len() < 64,
+        "a body of numbers alone costs no more"
+    );
+}

@@ -18,6 +18,8 @@ const MOST_CANDIDATES: usize = 64;
 const MOST_LOOKED_AT: usize = 1024;
 /// Members whose pointer is longer are not looked at.
 const LONGEST_POINTER: usize = 512;
+/// Numbers to offer as gauges.
+const MOST_OTHERS: usize = 48;
 /// Members of the top level to tell of, where nothing better is known.
 const MOST_TOP_NAMES: usize = 8;
 
@@ -50,6 +52,8 @@ pub(super) struct Findings {
     pub(super) processes: usize,
     /// Names of the top level.
     pub(super) top_names: Vec<String>,
+    /// Numbers that are no field's, by JSON pointer, in the order of the document.
+    pub(super) others: Vec<(String, f64)>,
 }
 
 /// Reads the body once.
@@ -151,11 +155,28 @@ impl Walker {
             *place = &step.plain;
             members += 1;
         }
-        let Some(name) = plain.get(names::LONGEST_PATH - members..).and_then(names::recognise) else { return };
+        let Some(name) = plain.get(names::LONGEST_PATH - members..).and_then(names::recognise) else {
+            return self.note_other(scalar);
+        };
         if self.elements > 0 {
             self.memory_in_elements += usize::from(name.field.kind() == Kind::Memory);
         } else {
             self.keep(name, scalar);
+        }
+    }
+
+    /// A number that a person may want to watch. Of elements, there is no telling which one it will be next time.
+    fn note_other(&mut self, scalar: &Scalar) {
+        let number = match scalar {
+            Scalar::Unsigned(number) => *number as f64,
+            Scalar::Number(number) if number.is_finite() => *number,
+            _ => return,
+        };
+        if self.elements == 0
+            && self.findings.others.len() < MOST_OTHERS
+            && let Some(pointer) = pointer_of(&self.path)
+        {
+            self.findings.others.push((pointer, number));
         }
     }
 

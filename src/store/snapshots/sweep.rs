@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::store::StoreError;
 use crate::store::files::{self, PARTIAL, failed};
-use crate::store::snapshots::{AnalysisForm, PIN, SIDECAR, SNAPSHOT, read, stems, target_dirs};
+use crate::store::snapshots::partial::partial_path;
+use crate::store::snapshots::{AnalysisForm, PIN, SIDECAR, capture_of, captures, read, stems, target_dirs};
 
 /// What a sweep found and did, one each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,29 +36,34 @@ pub(super) fn sweep(root: &Path) -> Result<Vec<Swept>, StoreError> {
 
 /// A live process holds a lock on the partial file it writes; a dead one's lock is gone with it.
 fn is_being_written(dir: &Path, stem: &str) -> bool {
-    let partial = dir.join(format!("{stem}.{SNAPSHOT}.{PARTIAL}"));
-    File::open(partial).is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
+    captures().any(|extension| {
+        let partial = partial_path(dir, stem, extension);
+        File::open(partial).is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
+    })
 }
 
 fn sweep_one(dir: &Path, stem: &str, swept: &mut Vec<Swept>) -> Result<(), StoreError> {
-    let snapshot = dir.join(format!("{stem}.{SNAPSHOT}"));
-    let is_there = snapshot.exists();
-    let companions = [SIDECAR, PIN, AnalysisForm::Json.suffix(), AnalysisForm::Text.suffix()];
+    let capture = capture_of(dir, stem);
+    let is_there = capture.is_some();
+    let analyses = AnalysisForm::ALL.map(AnalysisForm::suffix);
+    let is_companion = |suffix: &str| [SIDECAR, PIN].contains(&suffix) || analyses.contains(&suffix);
     for file in files_of(dir, stem)? {
         let suffix = file.to_string_lossy();
         let Some(suffix) = suffix.strip_prefix(stem).and_then(|rest| rest.strip_prefix('.')) else { continue };
         let path = dir.join(&file);
         let unfinished = suffix.strip_suffix(PARTIAL).and_then(|rest| rest.strip_suffix('.'));
-        let is_ours = |suffix: &str| suffix == SNAPSHOT || companions.contains(&suffix);
-        if unfinished.is_some_and(is_ours) || (!is_there && companions.contains(&suffix)) {
+        let is_ours = |suffix: &str| captures().any(|capture| capture == suffix) || is_companion(suffix);
+        if unfinished.is_some_and(is_ours) || (!is_there && is_companion(suffix)) {
             files::remove(&path)?;
             swept.push(Swept::Removed(path));
         } else if !is_ours(suffix) {
             swept.push(Swept::LeftAlone { path, why: "it is no file of heapwatch".into() });
         }
     }
-    if let Some(Err(why)) = is_there.then(|| read(dir, stem)) {
-        swept.push(Swept::LeftAlone { path: snapshot, why });
+    if let Some(path) = capture
+        && let Err(why) = read(dir, stem)
+    {
+        swept.push(Swept::LeftAlone { path, why });
     }
     Ok(())
 }

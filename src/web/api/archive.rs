@@ -5,6 +5,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Query, known};
@@ -62,6 +64,21 @@ pub(in crate::web) async fn snapshots(State(site): State<Site>, Query(whose): Qu
     let target = target.map_err(|wrong| Problem::new(StatusCode::BAD_REQUEST, format!("`target` {wrong}")))?;
     let read = site.archive.snapshots.clone();
     off_the_async_threads(move || Ok(SnapshotsList { snapshots: read(target)? })).await
+}
+
+/// What stayed between the newest two profiles, drawn. Whatever the names in it are, it can run and load nothing.
+pub(in crate::web) async fn flame_graph(
+    State(site): State<Site>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+    let target = known(&site, &name)?;
+    let read = site.archive.flame_graph.clone();
+    let Json(svg) = off_the_async_threads(move || read(target)).await?;
+    let svg = svg.ok_or_else(|| {
+        Problem::new(StatusCode::NOT_FOUND, "no flame graph: no two heap profiles of this target were compared yet")
+    })?;
+    Ok(([(CONTENT_TYPE, "image/svg+xml"), (CONTENT_SECURITY_POLICY, POLICY)], svg).into_response())
 }
 
 async fn off_the_async_threads<T: Send + 'static>(

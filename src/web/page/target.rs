@@ -4,6 +4,7 @@ mod care;
 mod chart;
 mod evidence;
 mod history;
+mod profiles;
 mod verdict;
 
 use std::time::Duration;
@@ -163,6 +164,7 @@ pub(super) fn render(subject: &Subject) -> Markup {
         (verdict::lead(subject))
         (care::notices(subject))
         (evidence::found(&subject.status, &subject.dossier))
+        (profiles::found(&subject.status, &subject.dossier))
         (chart::section(subject))
         (verdict::gates(&subject.status))
         (verdict::gauges(&subject.status))

@@ -8,6 +8,7 @@ use heapwatch::alert::message::{Alert, Culprit, News, Severity, StoredSnapshot};
 use heapwatch::alert::policy::{Fact, Options, TargetAlerts};
 use heapwatch::alert::{Channel, ChannelKind, WebhookFormat};
 use heapwatch::clock::Timestamp;
+use heapwatch::evidence::{CaptureKind, Evidence};
 use heapwatch::http::ClientOptions;
 use heapwatch::leak::event::{Change, LeakEvent, PairPart, Resolution, RestartCause};
 use heapwatch::leak::verdict::Growth;
@@ -55,7 +56,13 @@ fn facts() -> Vec<Fact> {
         Fact::Up { at: after(7_190), down: Duration::from_secs(90) },
         change(7_200, Change::Restarted { ended, began, cause: RestartCause::AtMemoryLimit, kills_this_week: 3 }),
         change(9_000, Change::StillLeaking { signal, growth }),
-        Fact::Failed { at: after(9_100), part: PairPart::First, why: "404".to_owned(), disarmed: false },
+        Fact::Failed {
+            at: after(9_100),
+            kind: CaptureKind::HeapSnapshot,
+            part: PairPart::First,
+            why: "404".to_owned(),
+            disarmed: false,
+        },
         Fact::NotAnalysed { at: after(9_200), why: "damaged".to_owned() },
         change(90_000, Change::LeakResolved { signal, resolution: resolution() }),
     ]
@@ -90,6 +97,8 @@ fn culprit() -> Culprit {
         count_delta: 1000,
         retained_delta: 164_480,
         share_of_growth: 0.92,
+        evidence: Evidence::SnapshotPair,
+        callers: Vec::new(),
     }
 }
 

@@ -36,7 +36,11 @@ struct State {
     began: Instant,
     pid: u64,
     captures: VecDeque<Capture>,
+    /// What is answered to whoever asks for a profile.
+    profile: Answer,
 }
+
+const PROFILE: &str = "/admin/heap-profile";
 
 impl Pretender {
     /// A target whose memory is steady.
@@ -51,14 +55,29 @@ impl Pretender {
 
     async fn start(grows: bool, captures: impl IntoIterator<Item = Capture>) -> Self {
         let captures = captures.into_iter().collect();
-        let state = Arc::new(Mutex::new(State { grows, began: Instant::now(), pid: 100, captures }));
+        let state = Arc::new(Mutex::new(State {
+            grows,
+            began: Instant::now(),
+            pid: 100,
+            captures,
+            profile: Answer::status(404),
+        }));
         let answering = Arc::clone(&state);
         let server = Receiver::start(move |request| {
             let mut state = answering.lock().unwrap();
-            if request.path == "/health/debug" { state.health() } else { state.capture() }
+            match request.path.as_str() {
+                "/health/debug" => state.health(),
+                PROFILE => state.profile.clone(),
+                _ => state.capture(),
+            }
         })
         .await;
         Self { server, state }
+    }
+
+    /// Answers so to whoever asks for a profile; without it, with 404.
+    pub(super) fn answer_profiles(&self, answer: Answer) {
+        self.state.lock().unwrap().profile = answer;
     }
 
     pub(super) fn url(&self) -> String {
@@ -69,9 +88,15 @@ impl Pretender {
         self.state.lock().unwrap().pid
     }
 
-    /// How often somebody has asked for its heap.
+    /// How often somebody has asked for a snapshot of its heap.
     pub(super) fn captures(&self) -> usize {
-        self.server.received().iter().filter(|request| request.path != "/health/debug").count()
+        let others = ["/health/debug", PROFILE];
+        self.server.received().iter().filter(|request| !others.contains(&request.path.as_str())).count()
+    }
+
+    /// How often somebody has asked for a profile.
+    pub(super) fn profiles(&self) -> usize {
+        self.server.received().iter().filter(|request| request.path == PROFILE).count()
     }
 }
 

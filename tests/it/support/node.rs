@@ -7,8 +7,13 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::support::cgroup::MemoryGroup;
+
 /// How long a service may take to say where it listens, on a machine that is busy with other tests.
 const START_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The variable that names the file of a control group.
+const GROUP: &str = "MEMORY_GROUP";
 
 /// A running service. Dropping it kills the service and its load; where a test fails, it prints what the service had to say.
 pub(crate) struct NodeService {
@@ -42,9 +47,15 @@ struct Announcement {
 impl NodeService {
     /// Starts `script` with settings that its comments list, and waits until it listens.
     pub(crate) fn start(script: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_in(None, script, environment)
+    }
+
+    /// The same within a memory control group, where there is one.
+    pub(crate) fn start_in(group: Option<&MemoryGroup>, script: &str, environment: &[(&str, &str)]) -> Self {
         let token = format!("token-{:016x}", fastrand::u64(..));
         let mut environment: Vec<_> = environment.iter().map(|&(name, value)| (name.into(), value.into())).collect();
         environment.push(("ADMIN_TOKEN".to_owned(), token.clone()));
+        environment.extend(group.map(|group| (GROUP.to_owned(), group.procs().display().to_string())));
         let (process, Announcement { port, pid }) = ServiceProcess::spawn(script, &environment);
         Self { script: script.to_owned(), environment, process, loads: Vec::new(), port, pid, token }
     }
@@ -106,7 +117,8 @@ impl Drop for NodeService {
 
 impl ServiceProcess {
     fn spawn(script: &str, environment: &[(String, String)]) -> (Self, Announcement) {
-        let mut command = node(script);
+        let mut command =
+            if environment.iter().any(|(name, _)| name == GROUP) { confined(script) } else { node(script) };
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|problem| {
@@ -144,6 +156,15 @@ fn node(script: &str) -> Command {
     );
     let mut command = Command::new("node");
     command.arg(directory.join(script)).current_dir(directory);
+    command
+}
+
+/// The same in the control group whose file is in the environment: the shell enters it and becomes the service, which so
+/// is in it from its first instruction.
+fn confined(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo $$ > \"$MEMORY_GROUP\" && exec node \"$0\""]);
+    command.arg(services().join(script)).current_dir(services());
     command
 }
 

@@ -61,6 +61,7 @@ impl Served {
             archive: web::Archive {
                 series: Arc::new(|_| Err("nothing is kept here".to_owned())),
                 snapshots: Arc::new(|_| Ok(Vec::new())),
+                flame_graph: Arc::new(|_| Ok(None)),
             },
             dossier: Arc::new(|_| Dossier::default()),
         };

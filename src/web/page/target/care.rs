@@ -68,12 +68,16 @@ pub(super) fn section(subject: &Subject) -> Markup {
     let Subject { status, dossier, now, .. } = subject;
     html! {
         section aria-labelledby="captures" {
-            h2 #captures { "Snapshots" }
+            h2 #captures { "Captures" }
             @if status.care.daily_budget == 0 {
                 p.hint { "Snapshots of this target are off in the configuration: it has no " code { "snapshot" } " table." }
             } @else {
                 (budget(status, *now))
             }
+            @if let Some(rests_on) = status.care.episode.as_ref().and_then(|episode| episode.evidence.as_ref()) {
+                p { "Evidence: " (quote(rests_on)) }
+            }
+            @if let Some(profiles) = &status.care.profiles { p { "Profiles: " (quote(profiles)) } }
             @if !dossier.snapshots.is_empty() { (snapshots(dossier)) }
             (attempts(dossier))
         }
@@ -101,10 +105,10 @@ fn budget(status: &TargetStatus, now: Timestamp) -> Markup {
 fn snapshots(dossier: &Dossier) -> Markup {
     html! {
         table.stored {
-            caption.hidden { "Stored snapshots, newest first" }
+            caption.hidden { "Stored captures, newest first" }
             thead {
                 tr {
-                    th scope="col" { "Taken (UTC)" } th scope="col" { "Part" } th.number scope="col" { "Size" }
+                    th scope="col" { "Taken (UTC)" } th scope="col" { "Kind" } th.number scope="col" { "Size" }
                     th.number scope="col" { "Objects" } th.number scope="col" { "Pause" } th scope="col" { "File" }
                 }
             }
@@ -117,7 +121,7 @@ fn stored(snapshot: &SnapshotRecord) -> Markup {
     html! {
         tr {
             th scope="row" { (moment(snapshot.at)) }
-            td { (part(snapshot.part)) @if snapshot.pinned { " (pinned)" } }
+            td { (part(snapshot.part)) " " (snapshot.kind.noun()) @if snapshot.pinned { " (pinned)" } }
             td.number data-name="size" { (size(snapshot.bytes)) }
             td.number data-name="objects" { (grouped(snapshot.nodes)) }
             td.number data-name="pause" { (format!("{:.1} s", snapshot.pause.as_secs_f64())) }
