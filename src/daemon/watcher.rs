@@ -18,6 +18,7 @@ use crate::daemon::remote::Polled;
 use crate::daemon::schedule::Schedule;
 use crate::errors;
 use crate::http::ClientError;
+use crate::leak::event::PairPart;
 use crate::leak::{Detector, DetectorState, LeakEvent, Observation, Picture};
 use crate::probe::{ProbeError, Prober, Reading, Reason};
 use crate::sample::Sample;
@@ -31,7 +32,9 @@ pub enum Command {
     CaptureBegan,
     /// The capture is over.
     CaptureEnded {
-        /// Whether a whole snapshot was stored.
+        /// Which snapshot it was for.
+        part: PairPart,
+        /// Whether a whole one of the process that is running was stored.
         stored: bool,
     },
     /// Somebody wants to see floors and fit.
@@ -94,10 +97,12 @@ impl Watcher {
     ) -> Result<Self, ClientError> {
         let prober = Prober::new(target.probe.clone())?;
         let options = target.leak.clone();
-        let detector = match stored {
+        let mut detector = match stored {
             Some(state) => Detector::restore(options, state),
             None => Detector::new(options),
         };
+        // A capture ends with the daemon that takes it.
+        detector.give_up_capture();
         let reported = surroundings.clock.now();
         Ok(Self {
             target,
@@ -260,9 +265,9 @@ impl Watcher {
                 let changes = self.detector.observe(Observation::CaptureBegan { at });
                 self.on_changes(changes, at).await;
             }
-            Command::CaptureEnded { stored } => {
+            Command::CaptureEnded { part, stored } => {
                 self.capturing = false;
-                let changes = self.detector.observe(Observation::CaptureEnded { at, stored });
+                let changes = self.detector.observe(Observation::CaptureEnded { at, part, stored });
                 self.on_changes(changes, at).await;
             }
             // The asker may have gone away, which is no matter of ours.

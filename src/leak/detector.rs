@@ -39,7 +39,9 @@ pub enum Observation<'a> {
     CaptureEnded {
         /// When.
         at: Timestamp,
-        /// Whether a whole snapshot was stored.
+        /// Which snapshot it was for.
+        part: PairPart,
+        /// Whether a whole one of the process that is running was stored.
         stored: bool,
     },
 }
@@ -96,6 +98,14 @@ impl Detector {
         self.known.clone()
     }
 
+    /// A capture that was under way when the state was written ended with whoever took it. Until this is told, what the
+    /// target says is taken for the doing of that capture.
+    pub fn give_up_capture(&mut self) {
+        if self.known.capturing.is_some() {
+            self.on_capture_ended();
+        }
+    }
+
     /// Takes new options and keeps what it knows. Blocks of another length begin the life's floors anew.
     pub fn reconfigure(&mut self, options: Options) {
         if (options.block, options.interval) != (self.options.block, self.options.interval) {
@@ -129,8 +139,9 @@ impl Detector {
                 self.on_capture_began(at);
                 (at, Vec::new())
             }
-            Observation::CaptureEnded { at, stored } => {
-                self.on_capture_ended(at, stored);
+            Observation::CaptureEnded { at, part, stored } => {
+                self.on_capture_ended();
+                self.known.pair.on_captured(part, stored, at);
                 (at, Vec::new())
             }
         };
@@ -227,9 +238,9 @@ impl Detector {
             return Vec::new();
         }
         if let Some(trial) = trial.filter(|trial| trial.is_evident_again() && episode.is_same(trial.slope)) {
-            let growth = self.growth_of(&trial.clone(), now);
+            let (growth, floor) = (self.growth_of(&trial.clone(), now), watch.newest());
             let episode = self.known.episode.as_mut();
-            return match episode.map(|episode| episode.on_growth(now)) {
+            return match episode.map(|episode| episode.on_growth(now, floor)) {
                 Some(true) => self.still_leaking(signal, growth, life, now),
                 _ => Vec::new(),
             };
@@ -297,10 +308,9 @@ impl Detector {
         }
     }
 
-    fn on_capture_ended(&mut self, at: Timestamp, stored: bool) {
+    fn on_capture_ended(&mut self) {
         self.known.capturing = None;
         self.known.lives.on_captured();
-        self.known.pair.on_captured(stored, at);
         if let Some(memory) = &mut self.known.memory {
             memory.expect_step();
         }

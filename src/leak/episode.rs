@@ -92,9 +92,10 @@ impl Episode {
         slope >= SAME_SLOPE * self.slope
     }
 
-    /// Growth is evident: true where a fix was being watched and so has not held.
-    pub(crate) fn on_growth(&mut self, now: Timestamp) -> bool {
+    /// Growth is evident, up to `floor`: true where a fix was being watched and so has not held.
+    pub(crate) fn on_growth(&mut self, now: Timestamp, floor: Option<f64>) -> bool {
         self.until = now;
+        self.to = floor.map_or(self.to, |floor| self.to.max(floor));
         self.quiet = Quiet::default();
         let watched = self.is_watching();
         self.stage = Stage::Leaking;

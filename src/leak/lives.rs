@@ -17,6 +17,9 @@ pub(crate) struct Lives {
     refused: bool,
     /// A capture of ours has ended since the last sample.
     after_capture: bool,
+    /// Readings in a row whose rss was above the limit.
+    #[serde(default)]
+    above_limit: u32,
     /// Likely kills of the last week, oldest first.
     kills: Vec<Timestamp>,
 }
@@ -56,6 +59,9 @@ const CLOCK_SLACK_SECONDS: f64 = 5.0;
 const CLOCK_SLACK_SHARE: f64 = 0.1;
 /// Within this share of the limit when last seen, a process that is gone was likely killed for it.
 const AT_LIMIT: f64 = 0.85;
+/// A process that has lived for so many readings with an rss above the limit is not killed for it: the limit is one of
+/// the heap alone. Who watches rss from outside looks more often than that.
+const LIVES_ABOVE_LIMIT: u32 = 10;
 /// Kills remembered; a process that dies more often in a week does so every quarter of an hour.
 const MOST_KILLS: usize = 700;
 
@@ -92,12 +98,20 @@ impl Lives {
             if let Some(life) = &mut self.current {
                 life.pid = sample.pid.or(life.pid);
             }
+            self.count_above_limit(sample.rss, limit);
             return None;
         }
         let life = Life { number: ended.number.saturating_add(1), began, pid: sample.pid };
         self.current = Some(life);
-        let cause = last.cause(limit);
+        let cause = last.cause(limit, self.above_limit >= LIVES_ABOVE_LIMIT);
+        self.above_limit = 0;
+        self.count_above_limit(sample.rss, limit);
         Some(Restart { ended, began: life, cause, kills_this_week: self.count_kill(sample.at, cause) })
+    }
+
+    fn count_above_limit(&mut self, rss: Option<u64>, limit: Option<u64>) {
+        let is_above = rss.zip(limit).is_some_and(|(rss, limit)| rss > limit);
+        self.above_limit = if is_above { self.above_limit.saturating_add(1) } else { 0 };
     }
 
     fn count_kill(&mut self, at: Timestamp, cause: RestartCause) -> u32 {
@@ -122,8 +136,8 @@ impl Reading {
         }
     }
 
-    fn cause(&self, limit: Option<u64>) -> RestartCause {
-        let held = self.rss.or(self.heap_used);
+    fn cause(&self, limit: Option<u64>, of_heap_alone: bool) -> RestartCause {
+        let held = if of_heap_alone { self.heap_used.or(self.heap_total) } else { self.rss.or(self.heap_used) };
         match (held, limit) {
             (Some(held), Some(limit)) if held as f64 >= AT_LIMIT * limit as f64 => RestartCause::AtMemoryLimit,
             _ => RestartCause::Unknown,
@@ -242,6 +256,30 @@ mod tests {
         assert_eq!(lives.on_sample(&sample(90, 85), None, &options), None);
         lives.on_missed(true);
         assert!(lives.on_sample(&sample(120, 70), None, &options).is_some(), "a refused poll and a drop");
+    }
+
+    /// What was last seen is `rss` and `heap_used` of a process with a limit of 100, for so many polls.
+    #[track_caller]
+    fn check_cause(rss: u64, heap_used: u64, polls: i64, expected: RestartCause) {
+        let (mut lives, options) = (Lives::default(), Options::default());
+        for poll in 0..polls {
+            let seen = Sample { rss: Some(rss), heap_used: Some(heap_used), ..sample(poll * 30, rss) };
+            assert_eq!(lives.on_sample(&Sample { pid: Some(7), ..seen }, Some(100), &options), None);
+        }
+        let next = Sample { pid: Some(8), ..sample(polls * 30, 20) };
+        let restart = lives.on_sample(&next, Some(100), &options).unwrap();
+        assert_eq!(restart.cause, expected, "rss {rss} and heap {heap_used} of 100 for {polls} polls");
+    }
+
+    /// rss was held against a limit of the heap alone: every deploy of a process that had lived above it for days was
+    /// called a kill.
+    #[test]
+    fn a_process_that_lives_above_its_limit_is_judged_by_its_heap() {
+        check_cause(95, 60, 100, RestartCause::AtMemoryLimit);
+        check_cause(60, 50, 100, RestartCause::Unknown);
+        check_cause(150, 60, 100, RestartCause::Unknown);
+        check_cause(150, 95, 100, RestartCause::AtMemoryLimit);
+        check_cause(104, 60, 3, RestartCause::AtMemoryLimit);
     }
 
     #[test]

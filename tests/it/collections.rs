@@ -2,7 +2,7 @@
 //! after a major collection, that is the truth, and the teeth above it are not.
 
 use heapwatch::clock::Timestamp;
-use heapwatch::leak::event::Change;
+use heapwatch::leak::event::{Change, PairPart};
 use heapwatch::leak::verdict::State;
 use heapwatch::leak::{Detector, GaugeRule, LeakEvent, Observation, Options};
 use heapwatch::probe::health::{Mapping, read};
@@ -130,7 +130,7 @@ fn a_leak_is_followed_across_the_collection_that_our_snapshot_makes() {
         let observation = match poll - captured {
             0 => Observation::CaptureBegan { at },
             1..=2 => Observation::Missed { at, refused: false },
-            3 => Observation::CaptureEnded { at, stored: true },
+            3 => Observation::CaptureEnded { at, part: PairPart::First, stored: true },
             since => {
                 let hours = poll as f64 / POLLS_AN_HOUR as f64;
                 let sample = leaking(hours, if since < 0 { 25.0 } else { 0.0 });

@@ -218,6 +218,21 @@ fn several_processes_behind_one_url_are_refused_a_verdict() {
     assert_eq!(detector.verdict().reasons[0].gate, "one_process");
 }
 
+/// After a stop in the middle of a capture, the next daemon took nothing that the target said for evidence until half an
+/// hour had passed.
+#[test]
+fn a_capture_that_ended_with_its_daemon_is_over() {
+    let mut detector = Detector::new(options());
+    let pid = |at_ms: i64, pid| Sample { pid: Some(pid), ..Process::new(0, |_| 80.0).poll(at_ms) };
+    detector.observe(Observation::Sample(&pid(0, 7)));
+    detector.observe(Observation::CaptureBegan { at: Timestamp::from_unix_ms(30_000) });
+    let mut next = Detector::restore(options(), detector.to_state());
+    assert_eq!(next.observe(Observation::Sample(&pid(60_000, 8))), [], "said while a capture is under way");
+    let mut next = Detector::restore(options(), detector.to_state());
+    next.give_up_capture();
+    assert_eq!(next.observe(Observation::Sample(&pid(60_000, 8))).len(), 1, "a restart");
+}
+
 #[test]
 fn the_step_that_our_capture_leaves_is_not_growth() {
     let mut detector = Detector::new(Options { baseline: true, ..options() });
@@ -225,7 +240,11 @@ fn the_step_that_our_capture_leaves_is_not_growth() {
     let events = watch(&mut detector, &process, 0.0, 4.0);
     assert_eq!(snapshots(&events).iter().map(|(part, _)| *part).collect::<Vec<_>>(), [PairPart::Baseline]);
     detector.observe(Observation::CaptureBegan { at: Timestamp::from_unix_ms(4 * 3_600_000) });
-    detector.observe(Observation::CaptureEnded { at: Timestamp::from_unix_ms(4 * 3_600_000 + 20_000), stored: true });
+    detector.observe(Observation::CaptureEnded {
+        at: Timestamp::from_unix_ms(4 * 3_600_000 + 20_000),
+        part: PairPart::Baseline,
+        stored: true,
+    });
     let floors_before = detector.picture();
     let mut events = Vec::new();
     for at in (4 * 3_600_000 + 60_000..6 * 3_600_000).step_by(30_000) {

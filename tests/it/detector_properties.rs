@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use heapwatch::clock::Timestamp;
-use heapwatch::leak::event::Change;
+use heapwatch::leak::event::{Change, PairPart};
 use heapwatch::leak::{Detector, DetectorState, GaugeRule, LeakEvent, Observation, Options};
 use heapwatch::sample::Sample;
 use heapwatch::units::{ByteRate, ByteSize};
@@ -74,7 +74,9 @@ impl Seen {
             Self::Sample(sample) => Observation::Sample(sample),
             Self::Missed { at, refused } => Observation::Missed { at: *at, refused: *refused },
             Self::CaptureBegan { at } => Observation::CaptureBegan { at: *at },
-            Self::CaptureEnded { at, stored } => Observation::CaptureEnded { at: *at, stored: *stored },
+            Self::CaptureEnded { at, stored } => {
+                Observation::CaptureEnded { at: *at, part: PairPart::First, stored: *stored }
+            }
         })
     }
 }
@@ -201,6 +203,7 @@ proptest! {
 
     #[test]
     fn any_input_is_safe(inputs in proptest::collection::vec(input(), 1..120)) {
+        const PART: [PairPart; 3] = [PairPart::Baseline, PairPart::First, PairPart::Second];
         let gauge = GaugeRule { name: "gauge".to_owned(), maximum: Some(5.0), growth: true };
         let options = Options { gauges: vec![gauge], baseline: true, ..Options::default().scaled(0.001) };
         let mut detector = Detector::new(options);
@@ -209,7 +212,7 @@ proptest! {
             match kind {
                 0 => detector.observe(Observation::Missed { at, refused: number % 2 == 0 }),
                 1 => detector.observe(Observation::CaptureBegan { at }),
-                2 => detector.observe(Observation::CaptureEnded { at, stored: number % 2 == 0 }),
+                2 => detector.observe(Observation::CaptureEnded { at, part: PART[number % PART.len()], stored: number % 2 == 0 }),
                 _ => detector.observe(Observation::Sample(&Sample { at, ..sample.clone() })),
             };
             prop_assert!(serde_json::to_string(&detector.verdict()).is_ok());

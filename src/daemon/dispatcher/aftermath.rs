@@ -5,7 +5,7 @@ use tracing::{error, info};
 use super::care::{Doubt, Failure};
 use super::{Batch, Dispatcher, captures};
 use crate::alert::policy::Fact;
-use crate::capture::gate::LearnedCost;
+use crate::capture::gate::{LearnedCost, Refusal};
 use crate::clock::Timestamp;
 use crate::daemon::ledger::Write;
 use crate::evidence::CaptureKind;
@@ -30,7 +30,10 @@ impl Dispatcher {
         error!(target.name = %name, "captures of {name} are off: {why}");
         let disarmed = Disarmed { at, why };
         care.disarmed = Some(disarmed.clone());
-        care.memory.wanted = None;
+        // It stays due in this life; that captures are off is said below.
+        if let Some(wanted) = &mut care.memory.wanted {
+            wanted.told.push(Refusal::Disarmed { why: disarmed.why.clone() }.name().to_owned());
+        }
         batch.touched.insert(name.clone());
         let says = format!("{name}: captures are off: {}", disarmed.why);
         batch.record(AuditEvent::new(at, Topic::Capture, "disarmed", says).about(name));

@@ -205,7 +205,9 @@ impl Dispatcher {
         if let Ok(Stored { sidecar, .. }) = &finished.outcome {
             self.tools.metrics.stored(sidecar.seconds, sidecar.bytes);
         }
-        commands.send(Command::CaptureEnded { stored }).await.ok();
+        // A snapshot of a process that has since gone is of no use to the pair of the new one.
+        let counts = stored && !running.died;
+        commands.send(Command::CaptureEnded { part: finished.part, stored: counts }).await.ok();
         if !finished.outcome.as_ref().is_err_and(CaptureFailure::may_have_killed) {
             batch.writes.push(attempt(&name, finished.part, finished.began, outcome));
         }

@@ -200,10 +200,12 @@ impl Memory {
         self.wanted = Some(Wanted { part, since: at, not_before: at, told: Vec::new(), refusals: Vec::new() });
     }
 
-    /// The detector asks for a snapshot. A second one waits for its first, which the gate may hold back for hours.
+    /// The detector asks for a snapshot. A second one waits for its first, which the gate may hold back for hours. One
+    /// that is due already keeps what has been said of it.
     pub(super) fn on_due(&mut self, part: PairPart, at: Timestamp) {
         self.second_is_due = part == PairPart::Second && self.first().is_none();
-        if !self.second_is_due {
+        let is_due = self.wanted.as_ref().is_some_and(|wanted| wanted.part == part);
+        if !self.second_is_due && !is_due {
             self.want(part, at);
         }
     }
@@ -254,6 +256,7 @@ impl Memory {
         self.pair = None;
         self.wanted = None;
         self.profiling.forget_pair();
+        self.second_is_due = false;
     }
 }
 

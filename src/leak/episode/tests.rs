@@ -33,7 +33,7 @@ fn floors(episode: &mut Episode, from: f64, to: f64, mib: impl Fn(f64) -> f64) -
 #[test]
 fn a_fix_is_told_with_the_numbers_before_and_after() {
     let mut episode = leak();
-    episode.on_growth(hour(8.0));
+    episode.on_growth(hour(8.0), None);
     assert!(floors(&mut episode, 1.0, 8.0, |at| 80.0 + 50.0 * at).is_none());
     episode.on_restart(RestartCause::Unknown, hour(8.0));
     let (at, resolution) = floors(&mut episode, 8.0, 12.0, |at| if at < 9.0 { 80.0 } else { 120.0 }).unwrap();
@@ -44,6 +44,19 @@ fn a_fix_is_told_with_the_numbers_before_and_after() {
     );
     assert_eq!((resolution.before_from_bytes, resolution.after_to_bytes), (80 << 20, 120 << 20));
     assert_eq!((resolution.before_seconds, resolution.after_seconds), (8.0 * 3600.0, 2.0 * 3600.0));
+}
+
+/// Floors that were evident growth used to raise nothing: a leak from 80 to 480 MiB was told as one to 130.
+#[test]
+fn the_top_of_a_leak_is_the_highest_floor_of_its_growth() {
+    let mut episode = leak();
+    for quarter in 5..=32 {
+        let at = f64::from(quarter) / 4.0;
+        episode.on_growth(hour(at), Some((80.0 + 50.0 * at) * MIB));
+    }
+    episode.on_restart(RestartCause::Unknown, hour(8.0));
+    let (_, resolution) = floors(&mut episode, 8.0, 12.0, |_| 80.0).unwrap();
+    assert_eq!(resolution.before_to_bytes, 480 << 20, "{}", resolution.says);
 }
 
 #[test]
@@ -70,12 +83,12 @@ fn a_kill_starts_the_watch_over_and_a_deploy_does_not() {
 #[test]
 fn growth_after_a_restart_ends_the_watch_and_is_news_once() {
     let mut episode = leak();
-    assert!(!episode.on_growth(hour(1.5)), "no news: it leaks");
+    assert!(!episode.on_growth(hour(1.5), None), "no news: it leaks");
     episode.on_restart(RestartCause::Unknown, hour(2.0));
     assert!(episode.is_watching());
-    assert!(episode.on_growth(hour(3.0)));
+    assert!(episode.on_growth(hour(3.0), None));
     assert!(!episode.is_watching());
-    assert!(!episode.on_growth(hour(3.1)));
+    assert!(!episode.on_growth(hour(3.1), None));
 }
 
 #[test]
@@ -89,7 +102,7 @@ fn the_same_leak_is_one_of_about_its_slope() {
 #[test]
 fn a_leak_that_stops_by_itself_ends_after_the_same_time() {
     let mut episode = leak();
-    episode.on_growth(hour(2.0));
+    episode.on_growth(hour(2.0), None);
     let (at, resolution) = floors(&mut episode, 2.0, 9.0, |_| 180.0).unwrap();
     assert!((at - 4.0).abs() < 0.01, "{at}");
     assert!(resolution.says.ends_with("180 MiB to 180 MiB over 2h after, growth has ended"), "{}", resolution.says);

@@ -88,6 +88,13 @@ impl Pretender {
         self.state.lock().unwrap().pid
     }
 
+    /// Another process in its place, which leaks as well, and what becomes of captures from now on.
+    pub(super) fn restart(&self, captures: impl IntoIterator<Item = Capture>) {
+        let mut state = self.state.lock().unwrap();
+        state.restart();
+        state.captures = captures.into_iter().collect();
+    }
+
     /// How often somebody has asked for a snapshot of its heap.
     pub(super) fn captures(&self) -> usize {
         let others = ["/health/debug", PROFILE];
@@ -101,6 +108,11 @@ impl Pretender {
 }
 
 impl State {
+    fn restart(&mut self) {
+        self.pid += 1;
+        self.began = Instant::now();
+    }
+
     fn health(&self) -> Answer {
         let age = self.began.elapsed().as_secs_f64();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some megabytes")]
@@ -112,8 +124,7 @@ impl State {
     fn capture(&mut self) -> Answer {
         match self.captures.pop_front() {
             Some(Capture::Kills) => {
-                self.pid += 1;
-                self.began = Instant::now();
+                self.restart();
                 Answer::Cut
             }
             Some(Capture::Answers(answer)) => answer,

@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use heapwatch::leak::event::PairPart;
 use heapwatch::store::sidecar::Sidecar;
 
-use super::scene::{LEAK, ROOM, Scene, service};
+use super::pretender::{Capture, Pretender};
+use super::scene::{LEAK, ROOM, Scene, service, snapshots, target};
+use crate::capture::scripted::snapshot;
 use crate::support::daemon::files_below;
 use crate::support::polling::wait_for;
+use crate::support::receiver::Answer;
 
 #[tokio::test]
 async fn a_service_killed_between_the_two_snapshots_starts_the_pair_anew() {
@@ -37,6 +40,24 @@ async fn a_service_killed_between_the_two_snapshots_starts_the_pair_anew() {
     assert_eq!(scene.heard("api", "leak_confirmed").len(), 1, "one episode over both lives");
     let episodes: BTreeSet<_> = stored.iter().map(|(_, sidecar)| sidecar.episode.clone()).collect();
     assert_eq!(episodes, BTreeSet::from([explained["episode"].as_str().map(str::to_owned)]));
+}
+
+/// A pair counted as whole once its second had been asked for, so that this leak was never explained.
+#[tokio::test]
+async fn a_service_that_restarts_before_its_second_is_stored_gets_a_pair_of_its_next_life() {
+    let whole = || Capture::Answers(Answer::text(200, String::from_utf8(snapshot(3)).unwrap()));
+    let leaking = Pretender::leaking([whole()]).await;
+    let table = target("api", &leaking.url(), &snapshots("api", ", daily_budget = 50"));
+    let scene = Scene::start(&table, &[("api", "token")]).await;
+    scene.hear("api", "snapshot_stored").await;
+    scene.hear("api", "snapshot_failed").await;
+    leaking.restart([whole(), whole()]);
+    scene.hear("api", "analysis_ready").await;
+    let stored = scene.stored("api");
+    let lives = stored.iter().map(|(_, sidecar)| (sidecar.part, sidecar.life.and_then(|life| life.pid)));
+    let lives: Vec<_> = lives.collect();
+    assert_eq!(lives, [(PairPart::First, Some(100)), (PairPart::First, Some(101)), (PairPart::Second, Some(101))]);
+    assert_eq!(scene.heard("api", "leak_confirmed").len(), 1, "one episode over both lives");
 }
 
 #[tokio::test]
