@@ -202,7 +202,8 @@ async fn run(
 
 async fn open_store(config: &Config) -> Result<(Store, Vec<OpenNote>), StartError> {
     let (dir, now) = (config.state_directory.clone(), Clock::start().now());
-    let opened = tokio::task::spawn_blocking(move || Store::open(&dir, now)).await.map_err(|_| StartError::Stopped)?;
+    let opened =
+        tokio::task::spawn_blocking(move || Store::open_or_read(&dir, now)).await.map_err(|_| StartError::Stopped)?;
     let (store, notes) = opened?;
     for note in &notes {
         warn!("{note}");
@@ -227,11 +228,17 @@ async fn remember_clock(store: &Arc<Store>, clock: Clock) {
 async fn open_snapshots(config: &Config) -> Result<SnapshotDir, StartError> {
     let root = config.snapshot_directory.clone();
     let opened = tokio::task::spawn_blocking(move || {
-        let directory = SnapshotDir::open(&root)?;
-        let swept = directory.sweep()?;
-        Ok::<_, StoreError>((directory, swept))
+        let opened = SnapshotDir::open(&root).and_then(|directory| Ok((directory.sweep()?, directory)));
+        match opened {
+            // The gate refuses captures as long as no attempt can be written either, and the next start sweeps.
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                warn!(path = %root.display(), "the snapshot directory is on a read-only file system");
+                Ok((Vec::new(), SnapshotDir::unopened(&root)))
+            }
+            opened => opened,
+        }
     });
-    let (directory, swept) = opened.await.map_err(|_| StartError::Stopped)??;
+    let (swept, directory) = opened.await.map_err(|_| StartError::Stopped)??;
     for found in swept {
         match found {
             Swept::Removed(path) => info!(path = %path.display(), "removed what a crash left behind"),

@@ -41,8 +41,19 @@ pub struct Store {
     anchor: Option<Anchor>,
     /// Whether the daemon before this one ended orderly.
     stopped_cleanly: bool,
-    /// Held by the daemon as long as it has the directory; a command that joined it has none.
-    lock: Option<File>,
+    /// How this process has the directory. Locked after the connection where both are.
+    hold: Mutex<Hold>,
+}
+
+/// How a process has a state directory.
+#[derive(Debug)]
+enum Hold {
+    /// As its daemon; the lock goes with the file.
+    Daemon { _lock: File },
+    /// As a command that joined the daemon, or as nobody but in memory.
+    Guest,
+    /// As a daemon that found it read-only, and reads what there is. Each transaction tries to take the directory.
+    Reading(PathBuf),
 }
 
 /// Something a person should know about how the store came up.
@@ -158,18 +169,27 @@ impl Store {
     /// # Errors
     /// When another daemon has the directory, or nothing can be read or written there at all.
     pub fn open(dir: &Path, now: Timestamp) -> Result<(Self, Vec<OpenNote>), StoreError> {
-        files::open_root(dir)?;
-        let taken = opening::take(dir)?;
-        let opened = match opening::open(dir, &taken, now) {
-            Err(_) if reserve::release(dir)? => opening::open(dir, &taken, now),
-            first => first,
-        };
-        let (Opened { connection, last_alive, anchor, stopped_cleanly }, notes) = opened?;
-        taken.sign(now);
-        // Without it this start is as good, and the next one puts it by.
-        reserve::put_by(dir).ok();
-        let connection = Mutex::new(connection);
-        Ok((Self { connection, last_alive, anchor, stopped_cleanly, lock: Some(taken.lock) }, notes))
+        let (opened, lock, notes) = take(dir, now)?;
+        Ok((Self::of(opened, Hold::Daemon { _lock: lock }), notes))
+    }
+
+    /// The same for a daemon that must watch whatever the disk is like: where the file system is read-only, it goes on
+    /// with what can be read there. Every transaction then fails, until one finds that the directory can be written.
+    ///
+    /// # Errors
+    /// As [`Self::open`], a read-only file system excepted.
+    pub fn open_or_read(dir: &Path, now: Timestamp) -> Result<(Self, Vec<OpenNote>), StoreError> {
+        match Self::open(dir, now) {
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::ReadOnlyFilesystem => {
+                Ok((Self::of(opening::read(dir)?, Hold::Reading(dir.to_owned())), Vec::new()))
+            }
+            opened => opened,
+        }
+    }
+
+    fn of(opened: Opened, hold: Hold) -> Self {
+        let Opened { connection, last_alive, anchor, stopped_cleanly } = opened;
+        Self { connection: Mutex::new(connection), last_alive, anchor, stopped_cleanly, hold: Mutex::new(hold) }
     }
 
     /// Joins the daemon on its database, or works on it while no daemon runs: for commands that ask, pin or silence.
@@ -185,20 +205,12 @@ impl Store {
             return Err(StoreError::Version { path, found, known });
         }
         let (last_alive, anchor) = (opening::last_alive(&connection)?, opening::anchor(&connection)?);
-        Ok(Self { connection: Mutex::new(connection), last_alive, anchor, stopped_cleanly: true, lock: None })
+        Ok(Self::of(Opened { connection, last_alive, anchor, stopped_cleanly: true }, Hold::Guest))
     }
 
     /// A store that lives as long as the process: for a trial without a state directory.
     pub fn open_in_memory() -> Result<Self, StoreError> {
-        let mut connection = opening::connect(Path::new(":memory:"))?;
-        opening::migrate(&mut connection, 0)?;
-        Ok(Self {
-            connection: Mutex::new(connection),
-            last_alive: None,
-            anchor: None,
-            stopped_cleanly: true,
-            lock: None,
-        })
+        Ok(Self::of(opening::in_memory()?, Hold::Guest))
     }
 
     /// The last moment a daemon was known to run on this directory before it was opened now. The steady line of the
@@ -229,9 +241,10 @@ impl Store {
         changes: impl FnOnce(&Writer<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut connection = self.connection();
+        let is_daemon = self.take_if_reading(&mut connection, now)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let outcome = changes(&Writer::new(&transaction, now))?;
-        if self.lock.is_some() {
+        if is_daemon {
             opening::put_alive(&transaction, now)?;
         }
         transaction.commit()?;
@@ -245,16 +258,46 @@ impl Store {
         question(&Reader::new(&transaction))
     }
 
+    /// Takes the directory where it was read-only so far; whether this is its daemon.
+    fn take_if_reading(&self, connection: &mut Connection, now: Timestamp) -> Result<bool, StoreError> {
+        let mut hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Hold::Reading(dir) = &*hold {
+            let (opened, lock, notes) = take(dir, now)?;
+            for note in notes {
+                tracing::warn!("{note}");
+            }
+            *connection = opened.connection;
+            *hold = Hold::Daemon { _lock: lock };
+        }
+        Ok(matches!(*hold, Hold::Daemon { .. }))
+    }
+
     fn connection(&self) -> MutexGuard<'_, Connection> {
         // A panic within a transaction has rolled it back, so the connection is as good as before.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Takes a directory for this process, with what is in it, in whatever state that is.
+fn take(dir: &Path, now: Timestamp) -> Result<(Opened, File, Vec<OpenNote>), StoreError> {
+    files::open_root(dir)?;
+    let taken = opening::take(dir)?;
+    let opened = match opening::open(dir, &taken, now) {
+        Err(_) if reserve::release(dir)? => opening::open(dir, &taken, now),
+        first => first,
+    };
+    let (opened, notes) = opened?;
+    taken.sign(now);
+    // Without it this start is as good, and the next one puts it by.
+    reserve::put_by(dir).ok();
+    Ok((opened, taken.lock, notes))
+}
+
 /// An orderly end: the next daemon need not look for damage or missing samples.
 impl Drop for Store {
     fn drop(&mut self) {
-        if self.lock.is_some() {
+        let hold = self.hold.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if matches!(hold, Hold::Daemon { .. }) {
             // Where this fails, the next start merely checks more.
             opening::put_clean_mark(&self.connection()).ok();
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use crate::clock::{Anchor, Timestamp};
 use crate::store::files::{self, failed};
@@ -206,6 +206,36 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
          PRAGMA temp_store = MEMORY;",
     )?;
     Ok(connection)
+}
+
+/// A database that lives as long as the process.
+pub(super) fn in_memory() -> rusqlite::Result<Opened> {
+    let mut connection = connect(Path::new(":memory:"))?;
+    migrate(&mut connection, 0)?;
+    Ok(Opened { connection, last_alive: None, anchor: None, stopped_cleanly: true })
+}
+
+/// What can be read of a directory that nobody can write: its database as it stands or, where there is none of this
+/// version, an empty one. Neither takes any change.
+pub(super) fn read(dir: &Path) -> Result<Opened, StoreError> {
+    let opened = read_only(&dir.join(DATABASE)).or_else(|_| in_memory())?;
+    opened.connection.pragma_update(None, "query_only", true)?;
+    Ok(opened)
+}
+
+fn read_only(path: &Path) -> rusqlite::Result<Opened> {
+    // https://www.sqlite.org/wal.html#readonly: with the WAL of a crash beside it a database can be read as it is; after
+    // an orderly end there is none, and only a database that is said not to change can be read.
+    let wal = fs::metadata(suffixed(path, "-wal")).is_ok_and(|wal| wal.len() > 0);
+    let name: String = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let how = if wal { "mode=ro" } else { "immutable=1" };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(format!("file:{name}?{how}"), flags)?;
+    if version(&connection)? != known_version() {
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    }
+    let (last_alive, anchor) = (last_alive(&connection)?, anchor(&connection)?);
+    Ok(Opened { connection, last_alive, anchor, stopped_cleanly: !wal })
 }
 
 pub(super) fn known_version() -> u32 {

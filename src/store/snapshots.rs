@@ -83,6 +83,11 @@ impl SnapshotDir {
         Ok(Self { root: root.into() })
     }
 
+    /// The directory of a disk that cannot be written now, whether it is there or not.
+    pub fn unopened(root: &Path) -> Self {
+        Self { root: root.into() }
+    }
+
     /// Opens the directory of a daemon that has run: for commands, which must not create it as another user.
     pub fn attach(root: &Path) -> Result<Self, StoreError> {
         fs::metadata(root).map_err(failed("open", root))?;

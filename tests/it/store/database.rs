@@ -366,8 +366,17 @@ fn on_a_disk_that_becomes_read_only() {
     assert_eq!(error.trouble(), Trouble::NotWritable, "{error:?}");
     let snapshots = SnapshotDir::open(&disk.join("snapshots"));
     assert_eq!(snapshots.unwrap_err().trouble(), Trouble::NotWritable);
+    let (reading, _) = Store::open_or_read(&disk.join("state"), at(2)).unwrap();
+    assert_eq!((remembered(&reading), reading.last_alive()), (vec![1], Some(at(1))), "what is there is read");
+    assert_eq!(remember(&reading, 2).unwrap_err().trouble(), Trouble::NotWritable);
+    let (empty, _) = Store::open_or_read(&disk.join("another"), at(2)).unwrap();
+    assert!(remembered(&empty).is_empty(), "and where nothing is, nothing");
+    assert_eq!(remember(&empty, 2).unwrap_err().trouble(), Trouble::NotWritable);
     remount("remount,rw");
-    assert_eq!(remembered(&open(&disk.join("state"))), [1]);
+    remember(&reading, 3).unwrap();
+    assert!(matches!(Store::open(&disk.join("state"), at(4)), Err(StoreError::InUse { .. })), "it is taken now");
+    drop(reading);
+    assert_eq!(remembered(&open(&disk.join("state"))), [1, 3]);
 }
 
 #[test]
