@@ -15,6 +15,7 @@ mod news;
 mod outgoing;
 mod profiles;
 mod profiling;
+mod recall;
 mod requests;
 mod silences;
 mod trail;
@@ -52,8 +53,10 @@ use crate::target::TargetName;
 use care::Care;
 use lanes::Lane;
 
+pub(super) use recall::{Known, recall};
+
 /// Keys under which a target's documents are kept.
-pub(super) const DETECTOR_KEY: &str = "detector";
+const DETECTOR_KEY: &str = "detector";
 const CARE_KEY: &str = "care";
 
 /// What the dispatcher works with.
@@ -91,7 +94,7 @@ pub(super) struct Rules {
 #[derive(Debug)]
 pub(super) enum Order {
     /// Look after this target, or go on with a changed one.
-    Adopt { target: Arc<Target>, commands: mpsc::Sender<Command> },
+    Adopt { target: Arc<Target>, commands: mpsc::Sender<Command>, known: Box<Known> },
     /// This target is no longer configured.
     Release(TargetName),
     /// Go by these rules and channels from now on.
@@ -194,7 +197,7 @@ impl Dispatcher {
 
     async fn on_order(&mut self, order: Order) {
         match order {
-            Order::Adopt { target, commands } => self.adopt(target, commands).await,
+            Order::Adopt { target, commands, known } => self.adopt(target, commands, *known),
             Order::Release(name) => self.release(&name).await,
             Order::Govern { rules, channels } => {
                 self.rules = *rules;
@@ -202,7 +205,9 @@ impl Dispatcher {
             }
             Order::Settled(done) => {
                 self.settled = true;
-                self.keep_house();
+                // What became too old while nobody was there is the next tick's: nobody waits for it, and a daemon that
+                // is restarted every few minutes forgets nothing less than another.
+                self.housekept = self.tools.clock.now().minus(self.rules.housekeeping);
                 // What an earlier run has left held back may be told now, or labels have changed.
                 let mut batch = Batch::default();
                 self.apply_silences(self.tools.clock.now(), &mut batch);

@@ -10,9 +10,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::dispatcher::{DETECTOR_KEY, Order, Rules};
+use super::dispatcher::{Known, Order, Rules, recall};
 use super::event::Event;
-use super::ledger;
 use super::metrics::Metrics;
 use super::pings;
 use super::remote::{self, Polled, Remote};
@@ -22,7 +21,6 @@ use crate::config::{self, Config, Target, WebOptions};
 use crate::daemon::clock::Clock;
 use crate::errors;
 use crate::http::ShownUrl;
-use crate::leak::DetectorState;
 use crate::remote_write;
 use crate::status::board::Board;
 use crate::status::house::RefusedReload;
@@ -175,8 +173,11 @@ impl Supervisor {
             self.release(name).await;
         }
         self.send_to(&config.remote_write).await;
+        let new = config.targets.iter().map(|target| &target.name).filter(|name| !self.watched.contains_key(*name));
+        let mut known = recall(&self.parts.store, new.cloned(), self.parts.clock.now()).await;
         for target in &config.targets {
-            self.watch(Arc::new(target.clone())).await;
+            let known = known.remove(&target.name).unwrap_or_default();
+            self.watch(Arc::new(target.clone()), known).await;
         }
         self.pings.shutdown().await;
         for ping in &config.alerts.pings {
@@ -238,7 +239,7 @@ impl Supervisor {
         self.order(Order::Release(name)).await;
     }
 
-    async fn watch(&mut self, target: Arc<Target>) {
+    async fn watch(&mut self, target: Arc<Target>, known: Known) {
         let name = target.name.clone();
         match self.watched.get_mut(&name) {
             Some(watched) if watched.target.same_as(&target) => {}
@@ -248,13 +249,13 @@ impl Supervisor {
                 let commands = watched.commands.clone();
                 // A watcher ends only with the daemon, which needs no new configuration then.
                 commands.send(Command::Reconfigure(Box::new((*target).clone()))).await.ok();
-                self.order(Order::Adopt { target, commands }).await;
+                self.order(Order::Adopt { target, commands, known: Box::default() }).await;
             }
-            None => self.begin(target).await,
+            None => self.begin(target, known).await,
         }
     }
 
-    async fn begin(&mut self, target: Arc<Target>) {
+    async fn begin(&mut self, target: Arc<Target>, mut known: Known) {
         /// The dispatcher sends at most a begin and an end at a time; people may ask for pictures besides.
         const COMMAND_QUEUE: usize = 16;
         let name = target.name.clone();
@@ -276,8 +277,9 @@ impl Supervisor {
             checkpoint: (target.interval * CHECKPOINT_POLLS).min(LONGEST_CHECKPOINT),
             stop: stop.clone(),
         };
-        let stored = self.recall(&name).await;
-        self.order(Order::Adopt { target: Arc::clone(&target), commands: commands.clone() }).await;
+        let stored = known.detector.take();
+        let adopt = Order::Adopt { target: Arc::clone(&target), commands: commands.clone(), known: Box::new(known) };
+        self.order(adopt).await;
         match Watcher::new(Box::new((*target).clone()), stored, command_queue, surroundings) {
             Ok(watcher) => {
                 self.watchers.spawn(watcher.run());
@@ -285,24 +287,6 @@ impl Supervisor {
             }
             Err(problem) => {
                 error!(target.name = %name, error = errors::one_line(&problem), "{name} cannot be watched");
-            }
-        }
-    }
-
-    /// What the detector of this target knew when it was last written.
-    async fn recall(&self, name: &TargetName) -> Option<DetectorState> {
-        let asked = name.clone();
-        let what = format!("the verdict on {name}");
-        let body = ledger::read(&self.parts.store, &what, move |reader| reader.state(&asked, DETECTOR_KEY)).await??;
-        // Emptied when the target left the configuration.
-        if body.is_empty() {
-            return None;
-        }
-        match serde_json::from_slice(&body) {
-            Ok(state) => Some(state),
-            Err(problem) => {
-                warn!(target.name = %name, error = %problem, "the verdict on {name} begins anew: what was stored is of another version");
-                None
             }
         }
     }

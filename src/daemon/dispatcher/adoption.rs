@@ -3,25 +3,26 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tracing::warn;
 
-use super::care::{BUDGET_WINDOW, Care, Doubt, Memory};
-use super::{Batch, CARE_KEY, DETECTOR_KEY, Dispatcher, captures};
+use super::care::{Care, Doubt, Memory};
+use super::recall::Known;
+use super::{Batch, DETECTOR_KEY, Dispatcher, captures};
 use crate::alert::policy::Fact;
 use crate::capture::download::Capturer;
 use crate::config::Target;
-use crate::daemon::ledger::{self, Write};
+use crate::daemon::ledger::Write;
 use crate::daemon::watcher::Command;
 use crate::evidence::CaptureKind;
 use crate::target::TargetName;
 
 impl Dispatcher {
-    pub(super) async fn adopt(&mut self, target: Arc<Target>, commands: mpsc::Sender<Command>) {
+    /// `known` is what the database knows of a target that is new.
+    pub(super) fn adopt(&mut self, target: Arc<Target>, commands: mpsc::Sender<Command>, known: Known) {
         let name = target.name.clone();
         let (capturer, profiler) = (Self::make_capturer(&target), Self::make_profiler(&target));
         let care = match self.cares.remove(&name) {
             Some(care) => Care { target: Arc::clone(&target), capturer, profiler, commands, ..care },
-            None => self.recall(Arc::clone(&target), (capturer, profiler), commands).await,
+            None => Self::care_of(Arc::clone(&target), (capturer, profiler), commands, known),
         };
         let mut care = care;
         care.memory.alerts.relabel(target.labels.clone());
@@ -43,31 +44,13 @@ impl Dispatcher {
         self.cares.remove(name);
     }
 
-    /// What the database knows of a target. What cannot be read is said and begun anew: a target without history
-    /// is better than none.
-    pub(super) async fn recall(
-        &self,
+    fn care_of(
         target: Arc<Target>,
         (capturer, profiler): (Option<Arc<Capturer>>, Option<Arc<Capturer>>),
         commands: mpsc::Sender<Command>,
+        known: Known,
     ) -> Care {
-        let now = self.tools.clock.now();
-        let name = target.name.clone();
-        let what = format!("what is known of {name}");
-        let rows = ledger::read(&self.tools.store, &what, move |reader| {
-            let memory = reader.state(&name, CARE_KEY)?;
-            let attempts = reader.attempts(&name, now.minus(BUDGET_WINDOW))?;
-            Ok((memory, attempts, reader.disarmed(&name)?))
-        })
-        .await;
-        let (memory, attempts, disarmed) = rows.unwrap_or_default();
-        let memory = memory.and_then(|body| match serde_json::from_slice::<Memory>(&body) {
-            Ok(memory) => Some(memory),
-            Err(problem) => {
-                warn!(target.name = %target.name, error = %problem, "what is known of {} cannot be understood", target.name);
-                None
-            }
-        });
+        let Known { detector: _, memory, attempts, disarmed } = known;
         // A capture that had begun and has no end was cut off with the daemon; whether the target survived it is
         // for the next polls to say.
         let cut_off = attempts.iter().rev().find(|attempt| attempt.outcome == captures::STARTED);
