@@ -29,6 +29,7 @@ pub mod status;
 pub mod test_alert;
 pub mod token;
 pub mod top;
+mod trail;
 
 mod output;
 
@@ -130,7 +131,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::TestAlert(args) => runtime()?.block_on(test_alert::run(args)),
         Command::Heap(command) => Ok(heap::run(command)?),
         Command::Snapshots { config, args } => {
-            Ok(snapshots::run(&args, &config.load()?.snapshot_directory, &mut stdout().lock())?)
+            let config = config.load()?;
+            Ok(snapshots::run(&args, directories(&config), daemon_time(&config.state_directory), &mut stdout().lock())?)
         }
         Command::History { config, args } => {
             Ok(history::run(&args, &config.load()?.state_directory, &mut stdout().lock())?)
@@ -156,9 +158,12 @@ fn replay_with_options(args: &replay::ReplayArgs) -> Result<(), Failure> {
 }
 
 fn collect_garbage(args: &gc::GcArgs, config: &Config) -> Result<(), Failure> {
-    let directories = gc::Directories { snapshots: &config.snapshot_directory, state: &config.state_directory };
     let now = daemon_time(&config.state_directory);
-    Ok(gc::run(args, directories, &config.retention, now, &mut stdout().lock())?)
+    Ok(gc::run(args, directories(config), &config.retention, now, &mut stdout().lock())?)
+}
+
+fn directories(config: &Config) -> gc::Directories<'_> {
+    gc::Directories { snapshots: &config.snapshot_directory, state: &config.state_directory }
 }
 
 /// The time as the daemon of this state directory counts it, which the wall clock may be hours away from.

@@ -8,6 +8,7 @@
 
 mod access;
 mod api;
+mod asker;
 mod classic;
 mod guard;
 mod pace;
@@ -37,6 +38,7 @@ pub use access::{Access, InvalidHash, Scope, Token, TokenHash, hash, new_token};
 pub use api::SnapshotAnswer;
 pub use api::archive::SnapshotsList;
 pub use api::targets::{TargetView, TargetsPage};
+pub use asker::{Asker, Peer};
 pub use classic::from_open_metrics;
 pub use problem::Problem;
 pub use routes::list as routes;
@@ -90,6 +92,8 @@ pub enum Request {
     Snapshot {
         /// Of which target.
         target: TargetName,
+        /// Who asks.
+        by: Asker,
         /// What became of it.
         reply: oneshot::Sender<SnapshotAnswer>,
     },
@@ -97,11 +101,15 @@ pub enum Request {
     Rearm {
         /// Of which target.
         target: TargetName,
+        /// Who asks.
+        by: Asker,
         /// Whether captures were off.
         reply: oneshot::Sender<bool>,
     },
     /// Read the configuration anew.
     Reload {
+        /// Who asks.
+        by: Asker,
         /// What is wrong with it, where it was refused.
         reply: oneshot::Sender<Result<(), Vec<String>>>,
     },
@@ -116,6 +124,8 @@ pub enum Request {
     Silence {
         /// Whom, how long, and why.
         ask: Ask,
+        /// Who asks, whatever name is given.
+        by: Asker,
         /// The silence, once it is on disk, or why there is none.
         reply: oneshot::Sender<Result<Silence, Refusal>>,
     },
@@ -123,8 +133,10 @@ pub enum Request {
     EndSilence {
         /// Its id, or the start of it.
         id: String,
-        /// Who asks.
-        by: String,
+        /// The name that is given.
+        name: String,
+        /// Who asks, whatever name is given.
+        by: Asker,
         /// The silence as it was ended, or why it was not.
         reply: oneshot::Sender<Result<Silence, Refusal>>,
     },
@@ -132,6 +144,8 @@ pub enum Request {
     MendChannel {
         /// Its name.
         channel: String,
+        /// Who asks.
+        by: Asker,
         /// Whether it was broken; `None` where there is no such channel.
         reply: oneshot::Sender<Option<bool>>,
     },

@@ -2,6 +2,8 @@
 
 mod meaning;
 
+pub use meaning::KINDS;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;

@@ -9,8 +9,10 @@ use clap::Args;
 use super::client::{AskError, ServerArgs};
 use super::exit::Failure;
 use super::sources::ConfigArgs;
+use crate::alert::message::KINDS;
 use crate::daemon::clock::Clock;
-use crate::status::trail::{LARGEST_PAGE, TrailEvent, TrailPage, TrailQuery};
+use crate::leak::verdict::State;
+use crate::status::trail::{LARGEST_PAGE, OWN_KINDS, Topic, TrailEvent, TrailPage, TrailQuery};
 use crate::store::{Store, StoreError};
 use crate::target::TargetName;
 
@@ -61,6 +63,9 @@ enum EventsError {
 
 /// Runs the command.
 pub async fn run(args: EventsArgs, config: &ConfigArgs) -> Result<(), Failure> {
+    if let Some(kind) = args.kind.as_deref().filter(|kind| !is_kind(kind)) {
+        return Err(Failure::Usage(unknown(kind)));
+    }
     let mut query = TrailQuery {
         target: args.target.clone(),
         kind: args.kind.clone(),
@@ -92,6 +97,23 @@ pub async fn run(args: EventsArgs, config: &ConfigArgs) -> Result<(), Failure> {
         query.since = None;
         tokio::time::sleep(FOLLOWING).await;
     }
+}
+
+/// Every word that `--kind` may be.
+fn words() -> impl Iterator<Item = &'static str> {
+    let topics = Topic::ALL.into_iter().map(Topic::name);
+    topics.chain(State::ALL.into_iter().map(State::name)).chain(KINDS).chain(OWN_KINDS)
+}
+
+/// Whether events can be of this kind or topic.
+pub fn is_kind(kind: &str) -> bool {
+    words().any(|word| word == kind)
+}
+
+fn unknown(kind: &str) -> String {
+    let likeness = |word: &str| strsim::jaro_winkler(word, kind);
+    let nearest = words().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or_default();
+    format!("no event is of kind `{kind}`; the nearest is `{nearest}`, and without `--kind` all are shown")
 }
 
 fn open(state: &Path) -> Result<Store, Failure> {

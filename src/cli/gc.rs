@@ -7,8 +7,10 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
+use super::trail;
 use crate::clock::Timestamp;
 use crate::retention::{self, Deletion, Item, Policy};
+use crate::store::record::AuditEvent;
 use crate::store::snapshots::SnapshotDir;
 use crate::store::{Store, StoreError};
 use crate::units::ByteSize;
@@ -40,9 +42,9 @@ pub enum GcError {
 /// Where the command works.
 #[derive(Clone, Copy, Debug)]
 pub struct Directories<'a> {
-    /// What is deleted from.
+    /// Where snapshots are stored.
     pub snapshots: &'a Path,
-    /// Knows which episodes are open.
+    /// Knows which episodes are open, and what has been done.
     pub state: &'a Path,
 }
 
@@ -58,7 +60,11 @@ pub fn run(
     let items = items(&snapshots, directories.state)?;
     let deletions = retention::plan(policy, &items, snapshots.free_disk().ok(), now);
     if !args.dry_run {
-        deletions.iter().try_for_each(|deletion| snapshots.delete(&deletion.name))?;
+        let by = trail::user();
+        for deletion in &deletions {
+            snapshots.delete(&deletion.name)?;
+            trail::record(directories.state, &AuditEvent::deleted(deletion, &by, now), now);
+        }
     }
     let report = Report { of: items.len(), deletions, dry_run: args.dry_run };
     Ok(writeln!(out, "{}", if args.json { report.as_json() } else { report.as_text() })?)

@@ -1,13 +1,17 @@
 //! `heapwatch snapshots`: what is stored, and what a person wants to keep.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use serde_json::json;
 
+use super::gc::Directories;
+use super::trail;
+use crate::clock::Timestamp;
+use crate::status::trail::Topic;
 use crate::store::StoreError;
+use crate::store::record::AuditEvent;
 use crate::store::snapshots::{SnapshotDir, Stored};
 use crate::units::ByteSize;
 
@@ -49,12 +53,26 @@ pub enum SnapshotsError {
 }
 
 /// Runs the command on a snapshot directory.
-pub fn run(args: &SnapshotsArgs, snapshots: &Path, out: &mut impl Write) -> Result<(), SnapshotsError> {
-    let snapshots = SnapshotDir::attach(snapshots)?;
+pub fn run(
+    args: &SnapshotsArgs,
+    directories: Directories<'_>,
+    now: Timestamp,
+    out: &mut impl Write,
+) -> Result<(), SnapshotsError> {
+    let snapshots = SnapshotDir::attach(directories.snapshots)?;
+    let record = |id: &str, kind: &str, done: &str| {
+        let says = format!("snapshot {id} {done} by {}", trail::user());
+        let event = AuditEvent::new(now, Topic::Capture, kind, says).about_snapshot(id);
+        trail::record(directories.state, &event, now);
+    };
     let said = match &args.action {
-        Some(SnapshotsAction::Pin { id }) if snapshots.set_pinned(id, true)? => format!("{id} is pinned now"),
+        Some(SnapshotsAction::Pin { id }) if snapshots.set_pinned(id, true)? => {
+            record(id, "snapshot_pinned", "was pinned");
+            format!("{id} is pinned now")
+        }
         Some(SnapshotsAction::Pin { id }) => format!("{id} was pinned already"),
         Some(SnapshotsAction::Unpin { id }) if snapshots.set_pinned(id, false)? => {
+            record(id, "snapshot_unpinned", "was left to retention");
             format!("{id} is left to retention now")
         }
         Some(SnapshotsAction::Unpin { id }) => format!("{id} was not pinned"),

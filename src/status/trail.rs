@@ -80,6 +80,32 @@ pub struct TrailPage {
     pub more: bool,
 }
 
+/// What happens besides verdicts, which are named by their state, and the news that channels are told.
+pub const OWN_KINDS: [&str; 22] = [
+    "delivered",
+    "delivery_failed",
+    "withdrawn",
+    "given_up",
+    "snapshot_asked",
+    "snapshot_started",
+    "snapshot_deleted",
+    "snapshot_pinned",
+    "snapshot_unpinned",
+    "disarmed",
+    "rearmed",
+    "silence_added",
+    "silence_ended",
+    "channel_broke",
+    "channel_mended",
+    "mend_asked",
+    "started",
+    "stopped",
+    "reload_asked",
+    "reloaded",
+    "reload_refused",
+    "test",
+];
+
 impl Topic {
     /// Every topic.
     pub const ALL: [Self; 7] =

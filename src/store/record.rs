@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::leak::event::{PairPart, RestartCause};
+use crate::retention::Deletion;
 use crate::status::trail::Topic;
 use crate::target::TargetName;
+use crate::units::ByteSize;
 
 /// A leak from its confirmation to its resolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +129,21 @@ impl AuditEvent {
     /// An event about no target, with nothing but what it says.
     pub fn new(at: Timestamp, topic: Topic, kind: &str, says: impl Into<String>) -> Self {
         Self { at, target: None, topic, kind: kind.to_owned(), says: says.into(), json: "{}".to_owned() }
+    }
+
+    /// A snapshot that retention has given up, at whose bidding.
+    pub fn deleted(deletion: &Deletion, by: &str, at: Timestamp) -> Self {
+        let Deletion { name, bytes, why } = deletion;
+        let says = format!("snapshot {name} ({}) was deleted by {by}: {why}", ByteSize::new(*bytes));
+        let detail = serde_json::json!({ "id": name, "bytes": bytes, "why": why.name() });
+        Self::new(at, Topic::Capture, "snapshot_deleted", says).about_snapshot(name).with(&detail)
+    }
+
+    /// The same about the target of a snapshot, whose name begins its own.
+    #[must_use]
+    pub fn about_snapshot(self, name: &str) -> Self {
+        let target = name.split('/').next().and_then(|target| TargetName::new(target).ok());
+        Self { target, ..self }
     }
 
     /// The same about a target.

@@ -65,19 +65,20 @@ const TOKEN_BYTES: usize = 32;
 const PREFIX: &str = "hwt_";
 
 impl Access {
-    /// Whether a request with this `Authorization` may do what needs `scope`.
-    pub(super) fn admits(&self, authorization: Option<&str>, scope: Scope) -> Result<(), Denied> {
+    /// Whether a request with this `Authorization` may do what needs `scope`: by the token of this name, or by none where
+    /// none is demanded.
+    pub(super) fn admits(&self, authorization: Option<&str>, scope: Scope) -> Result<Option<&str>, Denied> {
         if self.tokens.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let presented = authorization.and_then(presented).ok_or(Denied::Unknown)?;
         let hash = TokenHash::of(&presented);
         // Every token is compared, so that the time taken tells nothing of which one it was like.
         let granted = self.tokens.iter().filter(|token| bool::from(token.hash.matches(&hash)));
-        match granted.map(|token| token.scope).max() {
+        match granted.max_by_key(|token| token.scope) {
             None => Err(Denied::Unknown),
-            Some(granted) if granted < scope => Err(Denied::Lesser),
-            Some(_) => Ok(()),
+            Some(granted) if granted.scope < scope => Err(Denied::Lesser),
+            Some(granted) => Ok(Some(&granted.name)),
         }
     }
 }
@@ -181,11 +182,11 @@ mod tests {
         let check = |authorization, scope, expected| {
             assert_eq!(access.admits(authorization, scope), expected, "{authorization:?} {scope:?}");
         };
-        check(Some("Bearer r"), Scope::Read, Ok(()));
-        check(Some("bearer  a "), Scope::Read, Ok(()));
-        check(Some("Bearer a"), Scope::Admin, Ok(()));
+        check(Some("Bearer r"), Scope::Read, Ok(Some("grafana")));
+        check(Some("bearer  a "), Scope::Read, Ok(Some("ops")));
+        check(Some("Bearer a"), Scope::Admin, Ok(Some("ops")));
         check(Some("Bearer r"), Scope::Admin, Err(Denied::Lesser));
-        check(Some("Basic YW55Ym9keTph"), Scope::Admin, Ok(()));
+        check(Some("Basic YW55Ym9keTph"), Scope::Admin, Ok(Some("ops")));
         for wrong in ["", "Bearer", "Bearer ", "Bearer x", "Basic", "Basic !!", "Basic YQ==", "Digest a", "a"] {
             check(Some(wrong), Scope::Read, Err(Denied::Unknown));
         }
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn without_tokens_everybody_who_gets_there_is_let_in() {
-        assert_eq!(Access::default().admits(None, Scope::Admin), Ok(()));
+        assert_eq!(Access::default().admits(None, Scope::Admin), Ok(None));
     }
 
     #[test]

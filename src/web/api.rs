@@ -5,18 +5,18 @@ pub(super) mod silences;
 pub(super) mod targets;
 pub(super) mod trail;
 
-use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::problem::Problem;
-use super::{Request, Site, classic};
+use super::{Asker, Request, Site, classic};
 use crate::leak::event::PairPart;
 use crate::target::TargetName;
 
@@ -82,17 +82,25 @@ pub(super) async fn picture(State(site): State<Site>, Path(name): Path<String>) 
     }
 }
 
-pub(super) async fn snapshot(State(site): State<Site>, Path(name): Path<String>) -> Answer<SnapshotAnswer> {
-    ask(&site, &name, |target, reply| Request::Snapshot { target, reply }).await.map(Json)
+pub(super) async fn snapshot(
+    State(site): State<Site>,
+    Extension(by): Extension<Asker>,
+    Path(name): Path<String>,
+) -> Answer<SnapshotAnswer> {
+    ask(&site, &name, |target, reply| Request::Snapshot { target, by, reply }).await.map(Json)
 }
 
-pub(super) async fn rearm(State(site): State<Site>, Path(name): Path<String>) -> Answer<serde_json::Value> {
-    let was_disarmed = ask(&site, &name, |target, reply| Request::Rearm { target, reply }).await?;
+pub(super) async fn rearm(
+    State(site): State<Site>,
+    Extension(by): Extension<Asker>,
+    Path(name): Path<String>,
+) -> Answer<serde_json::Value> {
+    let was_disarmed = ask(&site, &name, |target, reply| Request::Rearm { target, by, reply }).await?;
     Ok(Json(serde_json::json!({ "was_disarmed": was_disarmed })))
 }
 
-pub(super) async fn reload(State(site): State<Site>) -> Answer<serde_json::Value> {
-    match send(&site, |reply| Request::Reload { reply }).await? {
+pub(super) async fn reload(State(site): State<Site>, Extension(by): Extension<Asker>) -> Answer<serde_json::Value> {
+    match send(&site, |reply| Request::Reload { by, reply }).await? {
         Ok(()) => Ok(Json(serde_json::json!({ "reloaded": true }))),
         Err(errors) => {
             let says = "the configuration is refused, and the old one stays in force";

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::access::{Access, Denied, Scope};
+use super::asker::Asker;
 use super::problem::Problem;
 
 /// Who guards one listener.
@@ -48,18 +49,29 @@ pub(super) enum Place {
 }
 
 /// Lets a request through to the routes, within the time that the whole of it may take.
-pub(super) async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub(super) async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     let access = Arc::clone(&guard.access.borrow());
     let mut response = match guard.check(&access, request.method(), request.uri().path(), request.headers()) {
         Err(refusal) => refusal.into_response(),
-        Ok(()) => guard.answer(request, next).await,
+        Ok(token) => {
+            let asker = Asker { token, peer: request.extensions().get().copied() };
+            request.extensions_mut().insert(asker);
+            guard.answer(request, next).await
+        }
     };
     tell_browser(response.headers_mut());
     response
 }
 
 impl Guard {
-    fn check(&self, access: &Access, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+    /// The name of the token that lets it in, where one is needed.
+    fn check(
+        &self,
+        access: &Access,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<Option<String>, Problem> {
         self.check_host(access, headers)?;
         let scope = if method.is_safe() { Scope::Read } else { Scope::Admin };
         if scope == Scope::Admin {
@@ -68,10 +80,11 @@ impl Guard {
         }
         // Whoever restarts what is not healthy need not know any secret of it.
         if matches!(path, "/-/healthy" | "/-/ready") {
-            return Ok(());
+            return Ok(None);
         }
         check_forwarded(access, headers)?;
-        access.admits(text(headers, &AUTHORIZATION), scope).map_err(denied)
+        let token = access.admits(text(headers, &AUTHORIZATION), scope).map_err(denied)?;
+        Ok(token.map(str::to_owned))
     }
 
     fn check_host(&self, access: &Access, headers: &HeaderMap) -> Result<(), Problem> {

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::asker::Peer;
 use super::pace::Paced;
 
 /// What a listener allows its clients.
@@ -80,7 +83,7 @@ pub(super) async fn serve(listener: Listener, router: Router, limits: Limits, st
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => match crowd.enter(peer) {
                     Some(place) => {
-                        let served = converse(stream, router.clone(), limits.clone(), stop.clone());
+                        let served = converse(stream, Served { router: router.clone(), peer }, limits.clone(), stop.clone());
                         connections.spawn(async move {
                             served.await;
                             drop(place);
@@ -101,13 +104,6 @@ pub(super) async fn serve(listener: Listener, router: Router, limits: Limits, st
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
-}
-
-/// Who a connection counts for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Peer {
-    Address(IpAddr),
-    User(u32),
 }
 
 impl Listener {
@@ -138,15 +134,22 @@ impl Stream {
     }
 }
 
-async fn converse(stream: Stream, router: Router, limits: Limits, stop: CancellationToken) {
+/// What one connection is answered by.
+struct Served {
+    router: Router,
+    /// Told to the router with each request.
+    peer: Peer,
+}
+
+async fn converse(stream: Stream, served: Served, limits: Limits, stop: CancellationToken) {
     match stream {
-        Stream::Tcp(stream) => answer(stream, router, limits, stop).await,
-        Stream::Unix(stream) => answer(stream, router, limits, stop).await,
+        Stream::Tcp(stream) => answer(stream, served, limits, stop).await,
+        Stream::Unix(stream) => answer(stream, served, limits, stop).await,
     }
 }
 
 /// Serves one connection to its end, whoever ends it. Trouble on it is the client's.
-async fn answer<S>(stream: S, router: Router, limits: Limits, stop: CancellationToken)
+async fn answer<S>(stream: S, served: Served, limits: Limits, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -157,7 +160,12 @@ where
         .header_read_timeout(limits.head_timeout)
         .max_buf_size(HEAD_LIMIT_BYTES)
         .max_headers(MOST_HEADERS);
-    let mut connection = pin!(server.serve_connection(stream, TowerToHyperService::new(router)));
+    let (routes, peer) = (TowerToHyperService::new(served.router), served.peer);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        routes.call(request)
+    });
+    let mut connection = pin!(server.serve_connection(stream, service));
     tokio::select! {
         ended = connection.as_mut() => { ended.ok(); }
         () = stop.cancelled() => {

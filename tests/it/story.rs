@@ -9,6 +9,7 @@ mod disk;
 mod figures;
 mod gate;
 mod leak;
+mod operators;
 mod page;
 mod pretender;
 mod profiles;

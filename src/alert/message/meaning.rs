@@ -100,6 +100,29 @@ impl Alert {
     }
 }
 
+/// Every kind of news but the test of a channel, which always goes out.
+pub const KINDS: [&str; 19] = [
+    "leak_suspected",
+    "leak_confirmed",
+    "leak_reminder",
+    "still_leaking",
+    "leak_resolved",
+    "analysis_ready",
+    "analysis_failed",
+    "target_restarted",
+    "target_down",
+    "target_up",
+    "snapshot_stored",
+    "snapshot_skipped",
+    "snapshot_failed",
+    "gauge",
+    "gauge_grows",
+    "gauge_steady",
+    "misconfigured",
+    "no_longer_watched",
+    "trouble",
+];
+
 impl News {
     /// The name of the event, as everywhere else in heapwatch: `leak_confirmed`.
     pub const fn kind(&self) -> &'static str {
@@ -163,5 +186,19 @@ impl News {
             | Self::AnalysisReady(leak) => Some(leak),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::alert::examples;
+
+    #[test]
+    fn every_kind_of_news_is_listed() {
+        let kinds: BTreeSet<&str> = examples::all().iter().map(|alert| alert.news.kind()).collect();
+        assert_eq!(kinds, KINDS.into_iter().chain(["test"]).collect());
     }
 }

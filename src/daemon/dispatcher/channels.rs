@@ -9,6 +9,7 @@ use crate::alert::outbox::Health;
 use crate::daemon::ledger::{self, Write};
 use crate::status::trail::Topic;
 use crate::store::record::{AuditEvent, BrokenChannel};
+use crate::web::Asker;
 
 impl Dispatcher {
     /// Those that an earlier run has found broken.
@@ -75,9 +76,11 @@ impl Dispatcher {
     }
 
     /// Tries a broken channel anew, because a person has seen that it works; `None` where there is no such channel.
-    pub(super) fn mend_channel(&mut self, channel: &str, batch: &mut Batch) -> Option<bool> {
+    pub(super) fn mend_channel(&mut self, channel: &str, by: &Asker, batch: &mut Batch) -> Option<bool> {
         let now = self.tools.clock.now();
         self.lanes.get_mut(channel)?.mend(now);
+        let says = format!("channel {channel}: somebody has seen that it works: {by}");
+        batch.record(AuditEvent::new(now, Topic::Channel, "mend_asked", says));
         let was_broken = self.broken.contains_key(channel);
         self.on_mended(channel, "it is tried anew: a test alert got through", batch);
         Some(was_broken)

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::Dispatcher;
+use crate::daemon::event::Event;
 use crate::retention;
+use crate::store::record::AuditEvent;
 
 impl Dispatcher {
     /// Deletes what retention chooses, off the async threads.
@@ -19,7 +21,7 @@ impl Dispatcher {
             self.cares.values().filter_map(|care| care.memory.alerts.episode()).map(str::to_owned).collect();
         let (directory, policy, metrics) =
             (self.tools.directory.clone(), self.rules.retention.clone(), Arc::clone(&self.tools.metrics));
-        let now = self.tools.clock.now();
+        let (now, events) = (self.tools.clock.now(), self.tools.events.clone());
         self.housekeeping.spawn_blocking(move || {
             let inventory = match directory.inventory() {
                 Ok(inventory) => inventory,
@@ -34,6 +36,9 @@ impl Dispatcher {
                     Ok(()) => {
                         metrics.pruned(deletion.why.name());
                         bytes = bytes.saturating_sub(deletion.bytes);
+                        let event = AuditEvent::deleted(&deletion, "retention", now);
+                        // Without a dispatcher the daemon is going down.
+                        events.blocking_send(Event::Recorded(Box::new(event))).ok();
                         info!(snapshot = %deletion.name, freed_bytes = deletion.bytes, "deleted snapshot {}: {}", deletion.name, deletion.why);
                     }
                     Err(problem) => warn!(snapshot = %deletion.name, error = %problem, "cannot delete a snapshot"),

@@ -10,6 +10,7 @@ use crate::silence::{self, Ask, Ended, Mark, Refusal, Silence};
 use crate::status::trail::Topic;
 use crate::store::record::AuditEvent;
 use crate::target::{Labels, TargetName};
+use crate::web::Asker;
 
 impl Dispatcher {
     /// Those that an earlier run has left in the database.
@@ -22,12 +23,12 @@ impl Dispatcher {
     }
 
     /// Makes the silence that is asked for. It is on disk before the answer.
-    pub(super) async fn add_silence(&mut self, ask: Ask, batch: &mut Batch) -> Result<Silence, Refusal> {
+    pub(super) async fn add_silence(&mut self, ask: Ask, by: &Asker, batch: &mut Batch) -> Result<Silence, Refusal> {
         let (now, longest) = (self.tools.clock.now(), self.rules.alerts.longest_silence);
         let targets = self.cares.iter().map(|(name, care)| (name, &care.target.labels));
         let silence = ask.checked(self.free_id(), now, longest, targets)?;
         info!(silence = %silence.id, "{} is {}", silence.scope, silence.mark());
-        let says = format!("{} is {}", silence.scope, silence.mark());
+        let says = format!("{} is {}; asked for by {by}", silence.scope, silence.mark());
         batch.record(about(AuditEvent::new(now, Topic::Silence, "silence_added", says), &silence));
         batch.writes.push(Write::Silence(silence.clone()));
         self.silences.push(silence.clone());
@@ -38,15 +39,21 @@ impl Dispatcher {
     }
 
     /// Ends a silence before its time; the start of an id is enough where it is the start of one only.
-    pub(super) async fn end_silence(&mut self, id: &str, by: String, batch: &mut Batch) -> Result<Silence, Refusal> {
+    pub(super) async fn end_silence(
+        &mut self,
+        id: &str,
+        name: String,
+        by: &Asker,
+        batch: &mut Batch,
+    ) -> Result<Silence, Refusal> {
         let now = self.tools.clock.now();
         let mut meant = self.silences.iter().filter(|silence| !id.is_empty() && silence.id.starts_with(id));
         let (Some(silence), None) = (meant.next().cloned(), meant.next()) else {
             return Err(Refusal::UnknownId(id.to_owned()));
         };
-        let by = silence::person(&by)?;
-        let says = format!("the silence of {} was ended by {by}: {}", silence.scope, silence.why);
-        let silence = Silence { ended: Some(Ended { at: now, by }), ..silence };
+        let name = silence::person(&name)?;
+        let says = format!("the silence of {} was ended by {name}: {}; asked for by {by}", silence.scope, silence.why);
+        let silence = Silence { ended: Some(Ended { at: now, by: name }), ..silence };
         self.on_silence_over(&silence, now, says, batch);
         batch.writes.push(Write::Silence(silence.clone()));
         self.apply_silences(now, batch);

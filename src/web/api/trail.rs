@@ -2,24 +2,28 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::{Answer, Problem, Query, send};
 use crate::status::trail::{TrailPage, TrailQuery};
 use crate::target::TargetName;
-use crate::web::{Request, Site};
+use crate::web::{Asker, Request, Site};
 
 pub(in crate::web) async fn channels(State(site): State<Site>) -> Response {
     Json(serde_json::json!({ "channels": site.board.house().channels })).into_response()
 }
 
-pub(in crate::web) async fn mend(State(site): State<Site>, Path(channel): Path<String>) -> Answer<serde_json::Value> {
+pub(in crate::web) async fn mend(
+    State(site): State<Site>,
+    Extension(by): Extension<Asker>,
+    Path(channel): Path<String>,
+) -> Answer<serde_json::Value> {
     let name = channel.clone();
-    let answer = send(&site, |reply| Request::MendChannel { channel, reply }).await?;
+    let answer = send(&site, |reply| Request::MendChannel { channel, by, reply }).await?;
     let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("no channel is named `{name}`"));
     let was_broken = answer.ok_or_else(unknown)?;
     Ok(Json(serde_json::json!({ "was_broken": was_broken })))

@@ -107,6 +107,8 @@ fn audit(database: &rusqlite::Connection) -> Vec<Line> {
     let mut rows = database.prepare("SELECT at_wall, target, kind, json FROM audit ORDER BY id").unwrap();
     let lines = rows.query_map([], |row| {
         let detail = serde_json::from_str(&row.get::<_, String>(3)?).unwrap();
+        let kind: String = row.get(2)?;
+        assert!(heapwatch::cli::events::is_kind(&kind), "{kind} is no kind that can be asked for");
         Ok(Line { wall_ms: row.get(0)?, target: row.get(1)?, kind: row.get(2)?, detail })
     });
     lines.unwrap().map(|line| line.unwrap()).collect()

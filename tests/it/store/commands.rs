@@ -9,6 +9,8 @@ use heapwatch::cli::snapshots::{self, SnapshotsAction, SnapshotsArgs};
 use heapwatch::leak::event::PairPart;
 use heapwatch::retention::Policy;
 use heapwatch::sample::Sample;
+use heapwatch::status::trail::{TrailEvent, TrailQuery};
+use heapwatch::store::Store;
 use heapwatch::store::record::Episode;
 use heapwatch::store::snapshots::SnapshotDir;
 use heapwatch::target::TargetName;
@@ -40,7 +42,8 @@ fn with_episode(root: &Path, closed: bool) {
 
 fn list(args: &SnapshotsArgs, root: &Path) -> String {
     let mut out = Vec::new();
-    snapshots::run(args, &root.join("snapshots"), &mut out).unwrap();
+    let directories = Directories { snapshots: &root.join("snapshots"), state: &root.join("state") };
+    snapshots::run(args, directories, at(9_000), &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -87,14 +90,21 @@ fn a_pinned_snapshot_outlives_gc() {
     assert_eq!(act(SnapshotsAction::Unpin { id: id.into() }), format!("{id} is left to retention now\n"));
     gc(&GcArgs::default(), dir.path());
     assert_eq!(list(&SnapshotsArgs::default(), dir.path()), "no snapshots are stored\n");
+    let store = Store::attach(&dir.path().join("state")).unwrap();
+    let trail = store.read(|reader| reader.events(&TrailQuery::default(), at(9_000))).unwrap().events;
+    let kinds: Vec<&str> = trail.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["snapshot_pinned", "snapshot_deleted", "snapshot_unpinned", "snapshot_deleted"]);
+    assert!(trail.iter().all(|event| event.target == Some(api())), "{trail:?}");
+    let by = |event: &TrailEvent| event.says.contains("by user ");
+    assert!(trail.iter().all(by), "{trail:?}");
 }
 
 #[test]
 fn commands_create_no_directory() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("snapshots");
-    assert!(snapshots::run(&SnapshotsArgs::default(), &root, &mut Vec::new()).is_err());
     let directories = Directories { snapshots: &root, state: dir.path() };
+    assert!(snapshots::run(&SnapshotsArgs::default(), directories, at(0), &mut Vec::new()).is_err());
     assert!(gc::run(&GcArgs::default(), directories, &Policy::default(), at(0), &mut Vec::new()).is_err());
     assert!(!root.exists());
 }

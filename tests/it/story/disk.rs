@@ -34,6 +34,10 @@ async fn retention_deletes_what_is_too_much_and_counts_it() {
     let pruned = "heapwatch_storage_pruned_total{reason=\"count\"}";
     wait_for("a deletion is counted", async || scene.daemon.metric(pruned).await.filter(|count| *count >= 1.0)).await;
     assert_eq!(scene.stored("api").len(), 2);
+    let deleted = scene.trail(&["--kind", "snapshot_deleted"]).await;
+    assert!(deleted[0]["says"].as_str().unwrap().contains("was deleted by retention: "), "{deleted:?}");
+    let asked = scene.trail(&["--kind", "snapshot_asked"]).await;
+    assert_eq!(asked.len(), 3);
 }
 
 #[tokio::test]
@@ -179,4 +183,87 @@ async fn watched_while_inodes_are_out() {
     assert_eq!((troubles(&scene), leaking.captures()), (vec![], 0), "the database needs no new file");
     fs::remove_dir_all(&ballast).unwrap();
     scene.hear("api", "snapshot_stored").await;
+}
+
+#[test]
+fn a_daemon_that_starts_on_a_read_only_disk_watches_and_takes_the_disk_when_it_can_be_written() {
+    on_small_disk(SIZE, "started_on_a_read_only_disk");
+}
+
+#[tokio::test]
+#[ignore = "runs alone, from a_daemon_that_starts_on_a_read_only_disk_watches_and_takes_the_disk_when_it_can_be_written"]
+async fn started_on_a_read_only_disk() {
+    let disk = PathBuf::from(std::env::var("SMALL_DISK").unwrap());
+    let (leaking, mut scene) = leak_on(&disk).await;
+    scene.daemon.signal(rustix::process::Signal::TERM);
+    assert!(scene.daemon.ended().await.success());
+    let remount = |how: &str| {
+        let status = std::process::Command::new("mount").args(["-o", how]).arg(&disk).status();
+        assert!(status.unwrap().success(), "mount -o {how}");
+    };
+    remount("remount,ro");
+    let known = polls_kept(&disk);
+    scene.daemon.start_again().await;
+    scene.hear("heapwatch", "trouble").await;
+    scene.hear("api", "leak_confirmed").await;
+    let skipped = scene.hear("api", "snapshot_skipped").await["skipped"]["refusals"].to_string();
+    assert!(skipped.contains("could not be recorded"), "{skipped}");
+    let before = polls(&scene.daemon.target("api").await);
+    scene.daemon.target_when("api", "polls go on", |target| polls(target) > before + 8).await;
+    assert_eq!((troubles(&scene), leaking.captures()), (vec!["firing".into()], 0), "told once, and nothing captured");
+
+    remount("remount,rw");
+    wait_for("its end is told", async || (troubles(&scene) == ["firing", "resolved"]).then_some(())).await;
+    scene.hear("api", "analysis_ready").await;
+    assert_eq!(scene.heard("api", "leak_confirmed").len(), 1);
+    let Scene { daemon, receiver } = scene;
+    assert!(daemon.stop().await.success());
+    assert!(polls_kept(&disk) > known, "samples of before and after");
+    drop(receiver);
+}
+
+fn polls_kept(disk: &Path) -> usize {
+    let (store, _) = Store::open_or_read(&disk.join("state"), Timestamp::from_unix_ms(0)).unwrap();
+    let api = "api".parse().unwrap();
+    store.read(|reader| reader.samples(&api, Timestamp::from_unix_ms(0))).unwrap().len()
+}
+
+/// The kernel makes a file system read-only under whoever writes to it when it finds that the disk fails.
+#[test]
+fn a_disk_that_fails_under_the_daemon_stops_no_watch() {
+    let dir = tempfile::tempdir().unwrap();
+    let (image, disk) = (dir.path().join("image"), dir.path().join("disk"));
+    fs::create_dir(&disk).unwrap();
+    let (image, disk) = (image.display().to_string(), disk.display().to_string());
+    let made = format!(
+        "truncate -s 400M {image} && mkfs.ext4 -q -F {image} && mount -o loop,errors=remount-ro {image} {disk} && \
+         test -w /sys/fs/ext4/$(basename $(findmnt -no SOURCE {disk}))/trigger_fs_error"
+    );
+    let may = std::process::Command::new("unshare").args(["-m", "sh", "-c", &made]).output();
+    if !may.is_ok_and(|output| output.status.success()) {
+        eprintln!("not tested: this user may not mount a file system that can be made to fail");
+        return;
+    }
+    let wrapper = format!("exec unshare -m sh -ec '{made}; exec \"$@\"' inner \"$@\"");
+    let mut command = child::test_alone("story::disk::watched_while_the_disk_fails", &wrapper);
+    command.env("SMALL_DISK", &disk);
+    child::must_pass(command);
+}
+
+#[tokio::test]
+#[ignore = "runs alone, from a_disk_that_fails_under_the_daemon_stops_no_watch"]
+async fn watched_while_the_disk_fails() {
+    let disk = PathBuf::from(std::env::var("SMALL_DISK").unwrap());
+    let (leaking, scene) = leak_on(&disk).await;
+    let found = std::process::Command::new("findmnt").args(["-no", "SOURCE"]).arg(&disk).output().unwrap();
+    let device = String::from_utf8(found.stdout).unwrap().trim().replace("/dev/", "");
+    fs::write(format!("/sys/fs/ext4/{device}/trigger_fs_error"), "1").unwrap();
+    scene.hear("heapwatch", "trouble").await;
+    scene.hear("api", "leak_confirmed").await;
+    let skipped = scene.hear("api", "snapshot_skipped").await["skipped"]["refusals"].to_string();
+    assert!(skipped.contains("could not be recorded"), "{skipped}");
+    let before = polls(&scene.daemon.target("api").await);
+    scene.daemon.target_when("api", "polls go on", |target| polls(target) > before + 8).await;
+    assert_eq!((troubles(&scene), leaking.captures()), (vec!["firing".into()], 0), "told once, and nothing captured");
+    assert!(scene.daemon.stop().await.success());
 }

@@ -69,6 +69,8 @@ async fn a_target_that_died_of_a_capture_is_not_captured_again_until_a_person_sa
 
     let rearmed = scene.daemon.ask(&["rearm", "api"]).await;
     assert!(String::from_utf8(rearmed.stdout).unwrap().contains("are allowed again"));
+    let trail = scene.trail(&["--kind", "rearmed"]).await;
+    assert!(trail[0]["says"].as_str().unwrap().contains("allowed again by user "), "{trail:?}");
     wait_for("the capture that is due is asked for", async || (leaking.captures() == 2).then_some(())).await;
     let again = async || scene.heard("api", "snapshot_failed").into_iter().nth(1);
     let failed = wait_for("the second failure is told", again).await;

@@ -23,6 +23,12 @@ async fn a_service_killed_between_the_two_snapshots_starts_the_pair_anew() {
     assert_eq!(restart["restart"]["pid_before"], killed);
     assert_eq!(restart["restart"]["pid"], service.pid);
 
+    // Each step has its own patience: on a busy machine a snapshot takes half a minute, and a comparison, at the lowest
+    // priority, longer.
+    for count in [2, 3] {
+        let is_stored = async || (scene.heard("api", "snapshot_stored").len() >= count).then_some(());
+        wait_for(&format!("snapshot {count} is stored"), is_stored).await;
+    }
     let explained = scene.hear("api", "analysis_ready").await;
     let stored = scene.stored("api");
     let [(_, old), (before_path, before), (after_path, after)] = &stored[..] else {

@@ -83,6 +83,13 @@ pub(super) fn home(tokens: &[(&str, &str)]) -> Home {
     tokens.iter().fold(home, |home, (name, token)| home.secret(&format!("{name}.token"), token))
 }
 
+/// The trail as `heapwatch events` prints it.
+pub(super) async fn events(daemon: &Daemon, arguments: &[&str]) -> Vec<Value> {
+    let output = daemon.ask(&[&["events", "--json"], arguments].concat()).await;
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 impl Scene {
     /// A daemon that watches one service with snapshots.
     pub(super) async fn watch(name: &str, service: &NodeService, more: &str) -> Self {
@@ -116,6 +123,11 @@ impl Scene {
         let trail = store.read(|reader| reader.events(&query, Clock::start().now())).unwrap();
         let alerts = trail.events.into_iter().filter(|event| event.detail["news"].is_object());
         alerts.map(|event| event.kind).collect()
+    }
+
+    /// The trail as `heapwatch events` prints it.
+    pub(super) async fn trail(&self, arguments: &[&str]) -> Vec<Value> {
+        events(&self.daemon, arguments).await
     }
 
     /// The sidecars of a target's stored snapshots with the snapshots' paths, oldest first.

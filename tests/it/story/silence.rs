@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::scene::{Scene, home, receiver, tables};
+use super::scene::{Scene, events, home, receiver, tables};
 use super::switch::Switch;
 use crate::support::daemon::Daemon;
 use crate::support::polling::wait_for;
@@ -30,13 +30,6 @@ async fn held(daemon: &Daemon, count: u64) {
         (hook["held"] == count).then_some(())
     })
     .await;
-}
-
-/// The trail as `heapwatch events` prints it.
-async fn events(daemon: &Daemon, arguments: &[&str]) -> Vec<Value> {
-    let output = daemon.ask(&[&["events", "--json"], arguments].concat()).await;
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn kinds(events: &[Value]) -> Vec<&str> {

@@ -44,7 +44,9 @@ async fn a_token_opens_what_its_scope_says() {
     assert_eq!(served.requests.len(), 0, "nobody has been asked");
 
     let answering = async {
-        let Some(heapwatch::web::Request::Reload { reply }) = served.requests.recv().await else { panic!("no reload") };
+        let Some(heapwatch::web::Request::Reload { reply, .. }) = served.requests.recv().await else {
+            panic!("no reload")
+        };
         reply.send(Ok(())).unwrap();
     };
     let mut client =
