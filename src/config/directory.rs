@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 use super::found::Wrong;
 use super::table::Table;
@@ -25,10 +26,16 @@ pub(super) fn default_state_directory(env: &[(String, String)], is_root: bool) -
     state_home.or_else(home).map_or_else(|| PathBuf::from("/var/lib/heapwatch"), |state| state.join("heapwatch"))
 }
 
-/// The directory of `key`, else `default`; reports one that could not be written.
+/// The directory of `key`, else `default`; reports one that could not be written. Of one that is there, and whose file
+/// system is read-only now, it warns: that may pass, and a daemon that watches meanwhile helps more than none.
 pub(super) fn writable(table: &mut Table<'_>, key: &'static str, default: PathBuf) -> PathBuf {
     let directory = table.path_to(key, "\"/var/lib/heapwatch\"").unwrap_or(default);
-    if let Err(problem) = check_writable(&directory) {
+    if access(&directory, Access::WRITE_OK) == Err(Errno::ROFS) {
+        table.report.warn(format!(
+            "{key}: `{}` is on a read-only file system: nothing can be kept until that can be written",
+            directory.display()
+        ));
+    } else if let Err(problem) = check_writable(&directory) {
         let shown = format!("\"{}\"", directory.display());
         table.contradiction(key, &shown, &[], Wrong::with_example(problem, "\"/var/lib/heapwatch\""));
     }
