@@ -115,7 +115,7 @@ async fn what_is_done_is_waited_for() {
     let mut served = served(limits()).await;
     let mut client = served.connect().await;
     client.send(&served.head("POST /-/reload", &["Content-Type: application/json", "Content-Length: 0"])).await;
-    let Some(Request::Reload { reply }) = served.requests.recv().await else { panic!("no reload is asked for") };
+    let Some(Request::Reload { reply, .. }) = served.requests.recv().await else { panic!("no reload is asked for") };
     tokio::time::sleep(3 * REQUEST).await;
     reply.send(Ok(())).unwrap();
     assert_eq!(client.answer().await.status, 200);
