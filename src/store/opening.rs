@@ -202,7 +202,7 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA journal_size_limit = 16777216;
-         PRAGMA cache_size = -2048;
+         PRAGMA cache_size = -1024;
          PRAGMA temp_store = MEMORY;",
     )?;
     Ok(connection)
