@@ -6,8 +6,10 @@
 //! holder is reached (`path`). Containers that survive and grow are invisible to a comparison by id, and this is
 //! what finds them.
 
+mod alike;
 mod attribution;
 mod description;
+mod gains;
 mod headline;
 mod members;
 mod survivors;
@@ -15,6 +17,7 @@ mod survivors;
 use super::pair::Pair;
 use super::report::{Culprit, Report};
 
+pub(crate) use alike::shape;
 pub(crate) use headline::{nothing_found, rewrite_headline};
 
 /// Fewer bytes are noise whatever the heap: caches of compiled code and of the event loop change by this much.
@@ -36,7 +39,7 @@ pub(crate) fn accuse(pair: &Pair, report: &mut Report) {
     let grown = survivors::most_grown(pair);
     let describer = description::Describer::new(pair, growth);
     report.survivors = grown.into_iter().map(|node| describer.survivor(node)).collect();
-    report.culprits = groups.iter().map(|group| describer.culprit(group)).collect();
+    report.culprits = alike::join(groups.iter().map(|group| describer.culprit(group)));
     report.culprits.sort_by_key(|culprit| std::cmp::Reverse(weight(culprit)));
     report.culprits.truncate(MOST_CULPRITS);
     report.headline =

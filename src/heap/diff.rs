@@ -1,50 +1,59 @@
 //! The Comparison view: per class what is only in the second snapshot and what is only in the first, by id.
 
-use super::bits::Bits;
+use super::bits::{Bits, RankedBits};
 use super::class::{ClassId, Classes};
-use super::digest::Before;
+use super::digest::{Before, Columns};
 use super::graph::{Graph, Node};
 use super::report::ClassRow;
 
 /// Which node of the first snapshot each node of the second one is.
 #[derive(Debug)]
 pub(crate) struct Matching {
-    /// By node of the second snapshot.
-    before: Vec<u32>,
+    /// By node of the second snapshot, those that are in both.
+    before: Vec<Node>,
     /// Nodes of the second snapshot that are not in the first: asked for everywhere, and a bit is likelier at hand.
-    new: Bits,
+    new: RankedBits,
     /// Nodes of the first snapshot that are in the second.
     pub(crate) kept: Bits,
 }
 
-const NEW: u32 = u32::MAX;
-
 impl Matching {
-    pub(crate) fn new(before: &Before, after: &Graph) -> Self {
-        let mut kept = Bits::new(before.classes.len());
+    pub(crate) fn new(columns: &Columns, after: &Graph) -> Self {
+        let mut kept = Bits::new(columns.dominators.len());
         let mut new = Bits::new(after.node_count());
-        let find = |node: Node| {
-            if let Some(found) = before.columns.find(after.id(node)) {
+        let mut before = Vec::new();
+        for node in after.nodes() {
+            if let Some(found) = columns.find(after.id(node)) {
                 kept.set(found.index());
-                found.0
+                before.push(found);
             } else {
                 new.set(node.index());
-                NEW
             }
-        };
-        Self { before: after.nodes().map(find).collect(), new, kept }
+        }
+        before.shrink_to_fit();
+        Self { before, new: RankedBits::new(new), kept }
     }
 
     /// The node of the first snapshot that has the same id.
     #[inline]
     pub(crate) fn before(&self, node: Node) -> Option<Node> {
-        let before = self.before[node.index()];
-        (before != NEW).then_some(Node(before))
+        if self.is_new(node) { None } else { Some(self.before[node.index() - self.new.rank(node.index())]) }
     }
 
     #[inline]
     pub(crate) fn is_new(&self, node: Node) -> bool {
         self.new.has(node.index())
+    }
+
+    /// The number of a new node among the new ones, of which there are [`Self::new_count`]: tables that only know of
+    /// new nodes are a fraction of a table of all.
+    #[inline]
+    pub(crate) fn new_number(&self, node: Node) -> usize {
+        self.new.rank(node.index())
+    }
+
+    pub(crate) fn new_count(&self) -> usize {
+        self.new.count()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::units::ByteSize;
 #[derive(Debug)]
 pub(crate) struct Digest {
     classification: Classification,
-    columns: Columns,
+    pub(crate) columns: Columns,
 }
 
 /// The same with every class known by its final name.

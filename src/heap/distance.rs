@@ -10,39 +10,33 @@ pub const SYSTEM_DISTANCE: u32 = 100_000_000;
 /// The distance of a node that no edge reaches.
 pub const NO_DISTANCE: u32 = u32::MAX;
 
-/// The distance of each node and the node before it on a shortest way.
+/// The distance of each node.
 #[derive(Debug)]
-pub struct Distances {
-    distances: Vec<u32>,
-    before: Vec<Node>,
-}
+pub struct Distances(Vec<u32>);
 
 impl Distances {
     /// Edges between a global and the node.
     pub fn get(&self, node: Node) -> u32 {
-        self.distances[node.index()]
-    }
-
-    /// Frees the distances, and keeps the ways.
-    pub(crate) fn forget_distances(&mut self) {
-        self.distances = Vec::new();
-    }
-
-    /// The node before this one on a shortest way from the root; the root and unreached nodes give themselves.
-    pub fn before(&self, node: Node) -> Node {
-        self.before[node.index()]
+        self.0[node.index()]
     }
 }
 
-/// Breadth first from the global objects, then from the root for the rest.
+/// The distance of each node.
 pub(crate) fn distances(graph: &Graph, ephemerons: &Ephemerons) -> Distances {
+    let mut distances = vec![NO_DISTANCE; graph.node_count()];
+    search(graph, ephemerons, |node, _, distance| distances[node.index()] = distance);
+    Distances(distances)
+}
+
+/// Breadth first from the global objects, then from the root for the rest. Tells `meet` of each node once, with the
+/// node before it on a shortest way, the root's being itself, and the distance.
+pub(crate) fn search(graph: &Graph, ephemerons: &Ephemerons, meet: impl FnMut(Node, Node, u32)) {
     let mut search = Search {
         graph,
         rules: Rules::new(graph, ephemerons),
-        distances: vec![NO_DISTANCE; graph.node_count()],
-        before: graph.nodes().collect(),
         reached: Bits::new(graph.node_count()),
-        queue: Vec::with_capacity(graph.node_count()),
+        frontier: Vec::new(),
+        meet,
     };
     for edge in graph.edges(ROOT) {
         let target = graph.target(edge);
@@ -50,47 +44,49 @@ pub(crate) fn distances(graph: &Graph, ephemerons: &Ephemerons) -> Distances {
             search.reach(target, ROOT, 1);
         }
     }
-    let any_user_root = !search.queue.is_empty();
-    search.spread();
-    search.reached.set(ROOT.index());
-    search.distances[ROOT.index()] = if any_user_root { SYSTEM_DISTANCE } else { 0 };
-    search.queue.push(ROOT);
-    search.spread();
-    Distances { distances: search.distances, before: search.before }
+    let any_user_root = !search.frontier.is_empty();
+    search.spread(1);
+    let distance = if any_user_root { SYSTEM_DISTANCE } else { 0 };
+    search.reach(ROOT, ROOT, distance);
+    search.spread(distance);
 }
 
-struct Search<'a> {
+struct Search<'a, F> {
     graph: &'a Graph,
     rules: Rules<'a>,
-    distances: Vec<u32>,
-    before: Vec<Node>,
-    /// The same as a distance's being there, small enough to stay at hand.
     reached: Bits,
-    queue: Vec<Node>,
+    /// Nodes of one distance, whose neighbours come next.
+    frontier: Vec<Node>,
+    meet: F,
 }
 
-impl Search<'_> {
+impl<F: FnMut(Node, Node, u32)> Search<'_, F> {
     fn reach(&mut self, node: Node, before: Node, distance: u32) {
         self.reached.set(node.index());
-        self.distances[node.index()] = distance;
-        self.before[node.index()] = before;
-        self.queue.push(node);
+        self.frontier.push(node);
+        (self.meet)(node, before, distance);
     }
 
-    fn spread(&mut self) {
-        let mut next = 0;
-        while let Some(&node) = self.queue.get(next) {
-            next += 1;
-            let distance = self.distances[node.index()].saturating_add(1);
-            let special = self.rules.special(node);
-            for edge in self.graph.edges(node) {
-                let target = self.graph.target(edge);
-                if !self.reached.has(target.index()) && self.rules.passes(special, edge) {
-                    self.reach(target, node, distance);
-                }
+    /// From a frontier of this distance on.
+    fn spread(&mut self, mut distance: u32) {
+        let mut nodes = Vec::new();
+        while !self.frontier.is_empty() {
+            distance = distance.saturating_add(1);
+            std::mem::swap(&mut nodes, &mut self.frontier);
+            for node in nodes.drain(..) {
+                self.spread_from(node, distance);
             }
         }
-        self.queue.clear();
+    }
+
+    fn spread_from(&mut self, node: Node, distance: u32) {
+        let special = self.rules.special(node);
+        for edge in self.graph.edges(node) {
+            let target = self.graph.target(edge);
+            if !self.reached.has(target.index()) && self.rules.passes(special, edge) {
+                self.reach(target, node, distance);
+            }
+        }
     }
 }
 

@@ -129,37 +129,54 @@ impl Numbering {
     }
 }
 
-/// Edges from higher to lower numbers, by the number that they lead to.
+/// Edges from higher to lower numbers, taken away from the highest number that they lead to.
 struct Against {
-    first: Vec<u32>,
+    /// Where they come from, in the order of where they lead to.
     from: Vec<u32>,
+    /// The first of each group in `from`.
+    firsts: Bits,
+    /// Numbers that any lead to.
+    targets: Bits,
 }
 
 impl Against {
     #[expect(clippy::cast_possible_truncation, reason = "no more numbers than nodes, no more edges than 32 bits count")]
     fn collect(graph: &Graph, essential: &Bits, number: &[u32], order: &[Node], mut counts: Vec<u32>) -> Self {
+        let total = counts.iter().map(|&count| count as usize).sum();
+        let mut against = Self { from: vec![0; total], firsts: Bits::new(total), targets: Bits::new(order.len()) };
         let mut sum = 0;
-        for count in &mut counts {
+        for (number, count) in counts.iter_mut().enumerate() {
+            if *count > 0 {
+                against.firsts.set(sum as usize);
+                against.targets.set(number);
+            }
             sum += std::mem::replace(count, sum);
         }
-        let mut from = vec![0; sum as usize];
         for (higher, &node) in order.iter().enumerate() {
             for edge in graph.edge_range(node) {
                 let lower = number[graph.targets[edge as usize].index()];
                 if lower as usize <= higher && essential.has(edge as usize) {
                     let slot = &mut counts[lower as usize];
-                    from[*slot as usize] = higher as u32;
+                    against.from[*slot as usize] = higher as u32;
                     *slot += 1;
                 }
             }
         }
-        // Each slot has moved to where the next one began.
-        Self { first: counts, from }
+        against
     }
 
-    fn to(&self, number: usize) -> &[u32] {
-        let start = number.checked_sub(1).map_or(0, |before| self.first[before] as usize);
-        &self.from[start..self.first[number] as usize]
+    /// Takes away the edges to `number`, which is the highest that any are left to.
+    #[inline]
+    fn take(&mut self, number: usize, mut take: impl FnMut(u32)) {
+        if !self.targets.has(number) {
+            return;
+        }
+        while let Some(from) = self.from.pop() {
+            take(from);
+            if self.firsts.has(self.from.len()) {
+                return;
+            }
+        }
     }
 }
 
@@ -167,17 +184,17 @@ impl Against {
 #[expect(clippy::cast_possible_truncation, reason = "no more numbers than nodes")]
 fn immediate_dominators(graph: &Graph, essential: &Bits, numbering: Numbering, order: &[Node]) -> Vec<u32> {
     let Numbering { number, parent: mut dominators, mut semi, against, .. } = numbering;
-    let against = Against::collect(graph, essential, &number, order, against);
+    let mut against = Against::collect(graph, essential, &number, order, against);
     drop(number);
     let mut forest = Forest::new(&dominators, &semi);
     for number in (1..dominators.len()).rev() {
         let mut lowest = semi[number];
-        for &from in against.to(number) {
-            lowest = lowest.min(forest.lowest(from, number as u32));
-        }
+        against.take(number, |from| lowest = lowest.min(forest.lowest(from, number as u32)));
         semi[number] = lowest;
         forest.trees[number].lowest = lowest;
     }
+    drop(against);
+    drop(forest);
     for number in 1..dominators.len() {
         let mut dominator = dominators[number];
         while dominator > semi[number] {

@@ -24,6 +24,9 @@ pub(crate) struct Way {
 /// Most nodes to look at on the way up; a heap has far fewer between a container and its variable.
 const MOST_VISITED: usize = 20_000;
 
+/// Most steps that are told: of a longer way, such as a long list's, the end.
+pub(crate) const LONGEST_WAY: usize = 64;
+
 /// Finds owners.
 #[derive(Debug)]
 pub(crate) struct Owners<'a> {
@@ -48,7 +51,7 @@ enum Stop {
 impl Owners<'_> {
     /// The most telling way down to `node`.
     pub(crate) fn way_to(&self, node: Node) -> Way {
-        if matches!(Owner::of(self.graph, node), Owner::Process | Owner::Global | Owner::Scope) {
+        if node == ROOT || matches!(Owner::of(self.graph, node), Owner::Process | Owner::Global | Owner::Scope) {
             return self.way_down(&HashMap::new(), node);
         }
         let mut reached = HashMap::from([(node, Reached { cost: 0, down: None })]);
@@ -91,7 +94,10 @@ impl Owners<'_> {
             steps.push((Some(edge), next));
             at = next;
         }
-        let script = self.script_of(owner).map(str::to_owned);
+        let cut = steps.len().saturating_sub(LONGEST_WAY);
+        steps.drain(..cut);
+        steps[0].0 = None;
+        let script = self.script_of(steps[0].1).map(str::to_owned);
         Way { to_holder: steps.len(), steps, script }
     }
 

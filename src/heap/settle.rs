@@ -1,5 +1,6 @@
 //! A third snapshot tells a leak from a cache that was still filling: what leaks is still growing, at the same place.
 
+use super::culprit::shape;
 use super::report::{Culprit, Report};
 
 /// Keeps the culprits of the first pair that the second pair names again; the others become notes.
@@ -7,7 +8,8 @@ use super::report::{Culprit, Report};
 /// `later` compares the second snapshot with the third.
 pub fn settle(report: &mut Report, later: &Report) {
     let goes_on = |culprit: &Culprit| {
-        later.culprits.iter().any(|again| again.held_by == culprit.held_by && again.class == culprit.class)
+        let holder = shape(&culprit.held_by);
+        later.culprits.iter().any(|again| again.class == culprit.class && shape(&again.held_by) == holder)
     };
     let (mut leaks, over): (Vec<_>, Vec<_>) = std::mem::take(&mut report.culprits).into_iter().partition(goes_on);
     for leak in &mut leaks {
@@ -36,6 +38,14 @@ mod tests {
             caution: caution.then(|| "may be a cache".into()),
             ..Culprit::default()
         }
+    }
+
+    #[test]
+    fn one_leak_in_ever_more_containers_goes_on() {
+        let report = |held_by: &str| Report { culprits: vec![culprit(held_by, false)], ..Report::default() };
+        let mut first = report("users[3].log[] in a.js and 3 more like it");
+        settle(&mut first, &report("users[9].log[] in a.js and 8 more like it"));
+        assert_eq!(first.culprits.len(), 1, "{first:?}");
     }
 
     #[test]

@@ -36,6 +36,8 @@ struct PlainMap {
     #[serde(rename = "sourceRoot")]
     root: Option<String>,
     sources: Vec<Option<String>>,
+    #[serde(rename = "sourcesContent")]
+    contents: Vec<Option<String>>,
     names: Vec<String>,
     mappings: String,
     /// Instead of all others.
@@ -83,10 +85,23 @@ impl SourceMap {
 
     /// The source of what stands at `line` and `column`, both from 1; none where the map does not tell.
     pub fn lookup(&self, line: u32, column: u32) -> Option<Original> {
+        let (map, line, column) = self.within_section(line, column)?;
+        map.lookup(line, column)
+    }
+
+    /// What the class was called whose constructor stands at `line` and `column`; none where it kept its name, and
+    /// where the map has no source to make sure by.
+    pub fn class_name(&self, line: u32, column: u32) -> Option<String> {
+        let (map, line, column) = self.within_section(line, column)?;
+        map.class_name(line, column)
+    }
+
+    /// The map of a place, and the place in it, from 0.
+    fn within_section(&self, line: u32, column: u32) -> Option<(&PlainMap, u32, i64)> {
         let place = Offset { line: line.checked_sub(1)?, column: column.checked_sub(1)? };
         let Section { offset, map } = self.sections.iter().rev().find(|section| section.offset <= place)?;
         let column = if place.line == offset.line { place.column - offset.column } else { place.column };
-        map.as_ref()?.lookup(place.line - offset.line, i64::from(column))
+        Some((map.as_ref()?, place.line - offset.line, i64::from(column)))
     }
 }
 
@@ -97,18 +112,53 @@ fn after_first_line(text: &[u8]) -> &[u8] {
 
 impl PlainMap {
     fn lookup(&self, line: u32, column: i64) -> Option<Original> {
-        let mut at = Segment::default();
         let mut found = None;
+        self.each_until(line, column, |segment| found = Some(segment))?;
+        self.original(found.filter(|segment| segment.has_source)?)
+    }
+
+    /// Gives the mappings of a line up to a column; none where they cannot be read.
+    fn each_until(&self, line: u32, column: i64, mut take: impl FnMut(Segment)) -> Option<()> {
+        let mut at = Segment::default();
         for (number, text) in (0..=line).zip(self.mappings.split(';')) {
             at.column = 0;
             for segment in text.split(',').filter(|segment| !segment.is_empty()) {
                 at = at.advanced_by(segment)?;
                 if number == line && at.column <= column {
-                    found = Some(at);
+                    take(at);
                 }
             }
         }
-        self.original(found.filter(|segment| segment.has_source)?)
+        Some(())
+    }
+
+    /// A minified class has its old name where it is declared: in the source, after the last `class` before the place.
+    fn class_name(&self, line: u32, column: i64) -> Option<String> {
+        let (mut declared, mut last) = (None, None);
+        self.each_until(line, column, |segment| {
+            declared = Some(segment).filter(|segment| segment.has_name && self.follows_class(segment)).or(declared);
+            last = Some(segment);
+        })?;
+        let (declared, last) = (declared?, last?);
+        let between = self.text_before(&last)?.get(self.text_before(&declared)?.len()..)?;
+        let is_nearest = declared.source == last.source && !between.contains("class ");
+        let name = usize::try_from(declared.name).ok().filter(|_| is_nearest)?;
+        self.names.get(name).cloned()
+    }
+
+    fn follows_class(&self, segment: &Segment) -> bool {
+        self.text_before(segment).is_some_and(|before| before.ends_with("class "))
+    }
+
+    /// The source up to a place.
+    fn text_before(&self, segment: &Segment) -> Option<&str> {
+        let source = self.contents.get(usize::try_from(segment.source).ok()?)?.as_deref()?;
+        let line = usize::try_from(segment.line).ok()?;
+        let start = match line.checked_sub(1) {
+            Some(lines) => source.match_indices('\n').nth(lines)?.0 + 1,
+            None => 0,
+        };
+        source.get(..start.checked_add(usize::try_from(segment.original_column).ok()?)?)
     }
 
     fn original(&self, segment: Segment) -> Option<Original> {
@@ -179,11 +229,16 @@ fn digit(byte: u8) -> Option<i64> {
 pub fn restore_sources(report: &mut Report, find: impl Fn(&str) -> Option<SourceMap>) {
     for culprit in &mut report.culprits {
         let Some(at) = &culprit.location else { continue };
-        let Some(original) = find(&at.script).and_then(|map| map.lookup(at.line, at.column)) else { continue };
-        culprit.generated = culprit.location.replace(original.location);
-        if let Some(name) = original.name {
+        let Some(map) = find(&at.script) else { continue };
+        let Some(original) = map.lookup(at.line, at.column) else { continue };
+        let is_constructor = culprit.class == culprit.function;
+        if let Some(name) = map.class_name(at.line, at.column).filter(|_| is_constructor) {
+            culprit.class.clone_from(&name);
+            culprit.function = name;
+        } else if let Some(name) = original.name.filter(|_| !is_constructor) {
             culprit.function = name;
         }
+        culprit.generated = culprit.location.replace(original.location);
         rewrite_headline(culprit);
     }
     if let Some(first) = report.culprits.first() {
@@ -253,6 +308,20 @@ mod tests {
         });
         assert_eq!(report.culprits[0].generated, Some(at));
         assert!(report.headline.contains("add at add.js:3:10"), "{}", report.headline);
+    }
+
+    /// `class Session {}` and more of `class First {}\nclass Session { constructor(id) {} }`, as esbuild minifies it.
+    #[test]
+    fn a_minified_class_gets_its_name_back() {
+        let json = r#"{"version":3,"sources":["a.ts"],"names":["First","Session"],
+            "sourcesContent":["class First {}\nclass Session { constructor(id) { this.id = id; } }"],
+            "mappings":"AAAA,MAAMA,CAAM,CAAC,CACb,MAAMC,CAAQ,CAAE,YAAYC"}"#;
+        // Generated: `class e{}class o{constructor(n){...`
+        let map = SourceMap::parse(json.replace("YAAYC", "YAAY").as_bytes()).unwrap();
+        assert_eq!(map.class_name(1, 29), Some("Session".into()));
+        assert_eq!(map.class_name(1, 8), Some("First".into()));
+        let without_source = SourceMap::parse(json.replace("sourcesContent", "none").as_bytes()).unwrap();
+        assert_eq!(without_source.class_name(1, 29), None);
     }
 
     proptest! {

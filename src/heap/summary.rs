@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::bits::Bits;
 use super::class::{ClassId, Classes};
 use super::dominators::DominatorTree;
 use super::graph::{EdgeKind, Graph, Node, NodeKind, ROOT};
@@ -30,7 +31,7 @@ pub struct Summary {
     pub classes: Vec<ClassSize>,
     /// Objects by what they retain.
     pub largest: Vec<Retainer>,
-    /// Maps, sets, arrays and dictionaries by their entries.
+    /// Maps, sets, arrays, dictionaries and lists of timers by their entries.
     pub containers: Vec<Container>,
     /// Texts that are there more than once, by the bytes that one copy of each would save.
     pub duplicate_strings: Vec<DuplicateString>,
@@ -104,7 +105,8 @@ pub fn summarise(snapshot: &Snapshot) -> Summary {
     let class = |node: Node| classes.get(of_nodes[node.index()]).name.clone();
     let path = |node: Node| held_by(graph, &owners.way_to(node));
     let largest = most(graph, |node| if is_of_program(graph, node) { snapshot.tree.retained(node) } else { 0 });
-    let containers = most(graph, |node| entries(graph, node));
+    let timers = timers(graph);
+    let containers = most(graph, |node| timers.get(&node).copied().unwrap_or_else(|| entries(graph, node)));
     Summary {
         nodes: graph.node_count() as u64,
         edges: graph.edge_count() as u64,
@@ -148,6 +150,19 @@ fn most(graph: &Graph, figure: impl Fn(Node) -> u64) -> Vec<(u64, Node)> {
         }
     }
     heap.into_sorted_vec().into_iter().map(|Reverse((value, Reverse(node)))| (value, node)).collect()
+}
+
+/// How many timers each of Node's lists of them has: a ring of `_idleNext`, of which each timer is in one.
+fn timers(graph: &Graph) -> HashMap<Node, u64> {
+    let mut counts = HashMap::new();
+    let mut counted = Bits::new(graph.node_count());
+    let is_list = |&node: &Node| graph.kind(node) == NodeKind::Object && graph.raw_name(node) == b"TimersList";
+    for list in graph.nodes().filter(is_list) {
+        let next = |&at: &Node| graph.child(at, EdgeKind::Property, b"_idleNext");
+        let ring = std::iter::successors(next(&list), next).take_while(|&timer| timer != list);
+        counts.insert(list, ring.take_while(|timer| counted.insert(timer.index())).count() as u64);
+    }
+    counts
 }
 
 /// How many objects a container holds; 0 for what is none.

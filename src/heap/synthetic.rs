@@ -5,8 +5,10 @@ use std::fmt::Write;
 use super::header::tests::node20_header;
 
 /// Numbers of V8's node types in the header of [`node20_header`].
+pub(crate) const HIDDEN: u64 = 0;
 pub(crate) const ARRAY: u64 = 1;
 pub(crate) const OBJECT: u64 = 3;
+pub(crate) const CLOSURE: u64 = 5;
 pub(crate) const SYNTHETIC: u64 = 9;
 /// Numbers of V8's edge types.
 pub(crate) const ELEMENT: u64 = 1;

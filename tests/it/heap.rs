@@ -4,6 +4,7 @@
 
 mod cli;
 mod culprits;
+mod damage;
 mod oracle;
 mod profiles;
 mod sources;

@@ -7,11 +7,11 @@
 
 use std::collections::HashMap;
 
+use super::gains::{Gains, gains, roll_up};
 use super::members::{MemberKind, Members, Tally, kind_of, tally_members};
 use crate::heap::bits::Bits;
 use crate::heap::class::ClassId;
-use crate::heap::diff::difference;
-use crate::heap::graph::{Node, NodeKind, ROOT};
+use crate::heap::graph::{Graph, Node, NodeKind, ROOT};
 use crate::heap::pair::Pair;
 use crate::heap::path::Owner;
 
@@ -40,43 +40,53 @@ pub(super) fn attribute(pair: &Pair, least: i64) -> Vec<Group> {
     let keepers = Keepers::find(pair);
     let flows = Flows::count(pair, &keepers);
     let mut gains = gains(pair, &keepers, &flows);
-    roll_up(pair, &mut gains, least);
-    let tallies = tally_members(pair, |node| {
-        let holder = gains.holder(keepers.holder_of(node)?)?;
-        Some((holder, flows.kept_part(node)))
-    });
+    roll_up(pair, &keepers, &mut gains, least);
+    let holder_of = |node| gains.holder(keepers.holder_number(node));
+    let tallies = tally_members(pair, |node| Some((holder_of(node)?, flows.kept_part(pair, node))));
     let mut groups: Vec<Group> = tallies
         .into_iter()
-        .filter_map(|(holder, kinds)| group(pair, &gains, holder, &kinds, least))
-        .chain(gains.grown_by_themselves(pair, least))
+        .filter_map(|(holder, kinds)| group(pair, &keepers, &gains, holder, &kinds, least))
+        .chain(gains.grown_by_themselves(pair, &flows, least))
         .collect();
-    groups.sort_by_key(|group| (std::cmp::Reverse(group.growth), group.holder));
-    let groups = join(groups);
-    merge_shared(pair, groups, |node| gains.holder(keepers.holder_of(node)?))
+    // What native handles hold comes last: where a container of the program has it too, that is the leak.
+    groups.sort_by_key(|group| (group.holder == ROOT, std::cmp::Reverse(group.growth), group.holder));
+    merge_shared(pair, join(groups), holder_of)
 }
 
-fn group(pair: &Pair, gains: &Gains, holder: Node, kinds: &[(MemberKind, Tally)], least: i64) -> Option<Group> {
+fn group(
+    pair: &Pair,
+    keepers: &Keepers<'_>,
+    gains: &Gains,
+    holder: Node,
+    kinds: &[(MemberKind, Tally)],
+    least: i64,
+) -> Option<Group> {
     let members = Members::choose(pair, kinds)?;
-    let growth = gains.net.get(&holder).copied().unwrap_or(0);
+    let growth = gains.of(holder);
     let own_growth = gains.own.get(&holder).copied().unwrap_or(0);
     let piles_up = members.piles_up(least) && own_growth < growth / 2;
-    let holder = head_of_chain(pair, holder, members.kind());
+    let holder = head_of_chain(pair, keepers, holder, members.kind());
     (piles_up && !is_of_engine(pair, holder)).then_some(Group { holder, growth, own_growth, members })
 }
 
 /// What is held by one of its own kind is a link of a chain; its holder is what holds the first link.
-fn head_of_chain(pair: &Pair, holder: Node, members: MemberKind) -> Node {
+fn head_of_chain(pair: &Pair, keepers: &Keepers<'_>, holder: Node, members: MemberKind) -> Node {
     let graph = &pair.after.graph;
-    let is_link = |node: Node| kind_of(pair, node) == members;
+    // A map within a map is no link but what the other holds.
+    let is_link = |node: Node| !is_collection(graph, node) && kind_of(pair, node) == members;
     let mut at = holder;
     loop {
-        let parent = container(pair, pair.after.tree.parent(at));
+        let parent = keepers.container(pair.after.tree.parent(at));
         let is_scope_of_link = Owner::of(graph, at) == Owner::Scope && is_link(parent);
         if parent == at || !(is_link(at) || is_scope_of_link) {
             return at;
         }
         at = parent;
     }
+}
+
+fn is_collection(graph: &Graph, node: Node) -> bool {
+    graph.kind(node) == NodeKind::Object && matches!(graph.raw_name(node), b"Array" | b"Map" | b"Set")
 }
 
 /// Several holders of the same closures are one leak, and so are two parts of one chain.
@@ -138,56 +148,97 @@ fn contents<'a>(pair: &'a Pair, group: &Group) -> impl Iterator<Item = Node> + '
     all.filter(move |&node| grew_alone && pair.matching.is_new(node) && graph.kind(node) != NodeKind::Array)
 }
 
-/// Nodes that hold everything there is and therefore explain nothing.
-fn is_of_engine(pair: &Pair, node: Node) -> bool {
-    node == ROOT || matches!(pair.after.graph.kind(node), NodeKind::Synthetic | NodeKind::Hidden | NodeKind::Code)
+/// Nodes that explain nothing to a person. The root stands for native handles.
+pub(super) fn is_of_engine(pair: &Pair, node: Node) -> bool {
+    node != ROOT && matches!(pair.after.graph.kind(node), NodeKind::Synthetic | NodeKind::Hidden | NodeKind::Code)
 }
 
-/// For every node the two old objects that it belongs to; an old object belongs to itself.
-struct Keepers {
-    /// The nearest old object that dominates it.
+/// For every node the two old objects that it belongs to.
+pub(super) struct Keepers<'a> {
+    pair: &'a Pair,
+    /// By node the nearest old object that dominates it; for an old object the one that it is a part of, or itself.
     dominators: Vec<Node>,
-    /// The nearest old object on the shortest way to what was first dominated.
+    /// By number among the new nodes the one, of `holders`, that is nearest on the shortest way to what was first
+    /// dominated.
+    holder_numbers: Vec<u32>,
+    /// The root first, where all is that nothing old holds.
     holders: Vec<Node>,
 }
 
-const NOBODY: Node = Node(u32::MAX);
-
-impl Keepers {
-    fn find(pair: &Pair) -> Self {
+impl<'a> Keepers<'a> {
+    fn find(pair: &'a Pair) -> Self {
         let tree = &pair.after.tree;
-        let count = pair.after.graph.node_count();
-        let mut keepers = Self { dominators: vec![NOBODY; count], holders: vec![NOBODY; count] };
-        let mut shortest = ShortestWay { pair, known: vec![0; count], walked: Vec::new() };
+        let mut keepers = Self {
+            pair,
+            dominators: vec![ROOT; pair.after.graph.node_count()],
+            holder_numbers: vec![0; pair.matching.new_count()],
+            holders: vec![ROOT],
+        };
         for &node in &tree.order {
-            let parent = tree.parent(node);
-            let (dominator, holder) = if !pair.matching.is_new(node) {
-                (node, node)
-            } else if !pair.matching.is_new(parent) {
-                (container(pair, parent), container(pair, shortest.nearest_old(node).unwrap_or(parent)))
-            } else {
-                (keepers.dominators[parent.index()], keepers.holders[parent.index()])
-            };
-            keepers.dominators[node.index()] = dominator;
-            keepers.holders[node.index()] = holder;
+            let is_own = !pair.matching.is_new(node) && !is_part(pair, node);
+            keepers.dominators[node.index()] = if is_own { node } else { keepers.container(tree.parent(node)) };
         }
+        keepers.find_holders();
         keepers
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "no more holders than nodes")]
+    fn find_holders(&mut self) {
+        let Self { pair, .. } = *self;
+        let (tree, matching) = (&pair.after.tree, &pair.matching);
+        let mut numbers = HashMap::from([(ROOT, 0)]);
+        let mut shortest = ShortestWay { pair, known: vec![0; matching.new_count()], walked: Vec::new() };
+        for &node in tree.order.iter().filter(|&&node| matching.is_new(node)) {
+            let parent = tree.parent(node);
+            let number = if matching.is_new(parent) {
+                self.holder_numbers[matching.new_number(parent)]
+            } else {
+                let holder = self.container(shortest.nearest_old(node).unwrap_or(parent));
+                // The groups of handles under the root are all the same to a person.
+                let holder = if pair.after.graph.kind(holder) == NodeKind::Synthetic { ROOT } else { holder };
+                *numbers.entry(holder).or_insert_with(|| {
+                    self.holders.push(holder);
+                    self.holders.len() as u32 - 1
+                })
+            };
+            self.holder_numbers[matching.new_number(node)] = number;
+        }
+    }
+
+    /// The old object that dominates a new one.
     fn dominator_of(&self, node: Node) -> Node {
         self.dominators[node.index()]
     }
 
-    fn holder_of(&self, node: Node) -> Option<Node> {
-        let holder = self.holders[node.index()];
-        (holder != NOBODY).then_some(holder)
+    /// The object that an old table or a store of elements belongs to; any other old object itself.
+    pub(super) fn container(&self, node: Node) -> Node {
+        self.dominators[node.index()]
     }
+
+    /// The number, in [`Self::holders`], of the old object that holds a new one.
+    pub(super) fn holder_number(&self, node: Node) -> usize {
+        self.holder_numbers[self.pair.matching.new_number(node)] as usize
+    }
+
+    /// All old objects that hold new ones.
+    pub(super) fn holders(&self) -> &[Node] {
+        &self.holders
+    }
+}
+
+/// Whether a node is a part of what dominates it: a table, a store of elements, what the engine keeps beside.
+fn is_part(pair: &Pair, node: Node) -> bool {
+    let graph = &pair.after.graph;
+    let parent = pair.after.tree.parent(node);
+    matches!(graph.kind(node), NodeKind::Array | NodeKind::Hidden | NodeKind::Code | NodeKind::ObjectShape)
+        && parent != ROOT
+        && graph.kind(parent) != NodeKind::Synthetic
 }
 
 /// Walks up the shortest ways, remembering where each ended.
 struct ShortestWay<'a> {
     pair: &'a Pair,
-    /// By node: 0 where nothing is known, [`LEADS_NOWHERE`], or the number of the old node and [`FIRST_KNOWN`].
+    /// By number among the new nodes: 0 where nothing is known, [`LEADS_NOWHERE`], or the number of the old node and [`FIRST_KNOWN`].
     known: Vec<u32>,
     walked: Vec<Node>,
 }
@@ -202,37 +253,22 @@ impl ShortestWay<'_> {
             if !self.pair.matching.is_new(at) {
                 break if at == ROOT { LEADS_NOWHERE } else { at.0 + FIRST_KNOWN };
             }
-            if self.known[at.index()] != 0 {
-                break self.known[at.index()];
+            let known = self.known[self.pair.matching.new_number(at)];
+            if known != 0 {
+                break known;
             }
             self.walked.push(at);
-            let before = self.pair.after.distances.before(at);
+            let before = self.pair.way_before(at);
             if before == at {
                 break LEADS_NOWHERE;
             }
             at = before;
         };
         for node in self.walked.drain(..) {
-            self.known[node.index()] = found;
+            self.known[self.pair.matching.new_number(node)] = found;
         }
         found.checked_sub(FIRST_KNOWN).map(Node)
     }
-}
-
-/// The object that a table or a store of elements belongs to.
-fn container(pair: &Pair, node: Node) -> Node {
-    let mut at = node;
-    while matches!(
-        pair.after.graph.kind(at),
-        NodeKind::Array | NodeKind::Hidden | NodeKind::Code | NodeKind::ObjectShape
-    ) {
-        let parent = pair.after.tree.parent(at);
-        if parent == ROOT || pair.after.graph.kind(parent) == NodeKind::Synthetic {
-            break;
-        }
-        at = parent;
-    }
-    at
 }
 
 /// Objects of one class that a dominator gained and lost.
@@ -243,23 +279,26 @@ struct Flow {
 }
 
 /// New and deleted objects by dominator and class.
-struct Flows {
-    /// By new node the number of its flow.
+pub(super) struct Flows {
+    /// By number among the new nodes that of its flow.
     of_nodes: Vec<u32>,
     all: Vec<Flow>,
+    /// All new and deleted objects, the engine's own left out, of each dominator that lost any.
+    of_losers: HashMap<Node, Flow>,
 }
 
 impl Flows {
-    fn count(pair: &Pair, keepers: &Keepers) -> Self {
+    fn count(pair: &Pair, keepers: &Keepers<'_>) -> Self {
         let mut numbers: HashMap<(Node, ClassId), u32> = HashMap::new();
-        let mut flows = Self { of_nodes: vec![0; pair.after.graph.node_count()], all: Vec::new() };
+        let mut flows =
+            Self { of_nodes: vec![0; pair.matching.new_count()], all: Vec::new(), of_losers: HashMap::new() };
         for node in pair.after.graph.nodes().filter(|&node| pair.matching.is_new(node)) {
             let key = (keepers.dominator_of(node), pair.after_classes[node.index()]);
             let number = *numbers.entry(key).or_insert_with(|| flows.add());
-            flows.of_nodes[node.index()] = number;
+            flows.of_nodes[pair.matching.new_number(node)] = number;
             flows.all[number as usize].new += 1;
         }
-        flows.count_losses(pair, &numbers);
+        flows.count_losses(pair, keepers, &numbers);
         flows
     }
 
@@ -269,7 +308,7 @@ impl Flows {
         self.all.len() as u32 - 1
     }
 
-    fn count_losses(&mut self, pair: &Pair, numbers: &HashMap<(Node, ClassId), u32>) {
+    fn count_losses(&mut self, pair: &Pair, keepers: &Keepers<'_>, numbers: &HashMap<(Node, ClassId), u32>) {
         let losses = losses(pair);
         let mut lost = Bits::new(pair.before.classes.len());
         for keeper in losses.keys() {
@@ -277,20 +316,39 @@ impl Flows {
         }
         for node in pair.after.graph.nodes() {
             let Some(before) = pair.matching.before(node).filter(|before| lost.has(before.index())) else { continue };
-            let keeper = container(pair, node);
+            let keeper = keepers.container(node);
             for (&class, count) in losses.get(&before).into_iter().flatten() {
                 if let Some(&number) = numbers.get(&(keeper, class)) {
                     self.all[number as usize].deleted += count;
                 }
+                if !is_of_parts(pair, class) {
+                    self.of_losers.entry(keeper).or_default().deleted += count;
+                }
+            }
+        }
+        for (&(keeper, class), &number) in numbers {
+            if let Some(total) = self.of_losers.get_mut(&keeper).filter(|_| !is_of_parts(pair, class)) {
+                total.new += self.all[number as usize].new;
             }
         }
     }
 
+    /// Whether most of what came to `dominator` stands in the place of what went: a table that is enlarged while its
+    /// entries change is that of a cache and no pile.
+    pub(super) fn mostly_replaced(&self, dominator: Node) -> bool {
+        self.of_losers.get(&dominator).is_some_and(|flow| flow.deleted > flow.new / 2)
+    }
+
     /// The part that does not merely replace what went, of the new objects that `node` is one of.
-    fn kept_part(&self, node: Node) -> f64 {
-        let flow = self.all[self.of_nodes[node.index()] as usize];
+    pub(super) fn kept_part(&self, pair: &Pair, node: Node) -> f64 {
+        let flow = self.all[self.of_nodes[pair.matching.new_number(node)] as usize];
         flow.new.saturating_sub(flow.deleted) as f64 / flow.new as f64
     }
+}
+
+/// Whether objects of a class are the engine's own, such as the store of an array, which is replaced as it grows.
+fn is_of_parts(pair: &Pair, class: ClassId) -> bool {
+    matches!(pair.classes.get(class).name.as_str(), "(array)" | "(system)" | "(compiled code)" | "(object shape)")
 }
 
 /// What went, by the nearest object of the first snapshot that dominated it and is still there.
@@ -318,104 +376,4 @@ fn losses(pair: &Pair) -> HashMap<Node, HashMap<ClassId, u64>> {
         }
     }
     losses
-}
-
-/// Bytes that each holder gained.
-struct Gains {
-    net: HashMap<Node, i64>,
-    own: HashMap<Node, i64>,
-    /// By node who got what it gained, where that was too little to stay.
-    passed_to: Vec<Node>,
-}
-
-impl Gains {
-    /// Who holds in the end what `holder` gained.
-    fn holder(&self, holder: Node) -> Option<Node> {
-        let passed_to = self.passed_to[holder.index()];
-        let last = if passed_to == NOBODY { holder } else { passed_to };
-        (last != ROOT).then_some(last)
-    }
-
-    /// Holders whose growth is their own size: arrays of numbers, buffers that were enlarged.
-    fn grown_by_themselves<'a>(&'a self, pair: &'a Pair, least: i64) -> impl Iterator<Item = Group> + 'a {
-        let grown = self.own.iter().filter(move |&(_, &own)| own >= least);
-        grown.filter_map(move |(&holder, &own_growth)| {
-            let growth = self.net.get(&holder).copied().unwrap_or(0).max(own_growth);
-            let members = Members::itself(pair, holder);
-            let mostly_own = own_growth >= growth / 2 && !is_of_engine(pair, holder);
-            mostly_own.then_some(Group { holder, growth, own_growth, members })
-        })
-    }
-}
-
-fn gains(pair: &Pair, keepers: &Keepers, flows: &Flows) -> Gains {
-    let graph = &pair.after.graph;
-    let mut net = Sums { slots: vec![0; graph.node_count()], all: Vec::new() };
-    let mut own = HashMap::new();
-    for node in graph.nodes() {
-        let (holder, bytes) = if let Some(before) = pair.matching.before(node) {
-            let growth = difference(graph.size(node), pair.before.columns.sizes.get(before.index()));
-            if growth == 0 {
-                continue;
-            }
-            let holder = container(pair, node);
-            *own.entry(holder).or_insert(0) += growth;
-            (holder, growth as f64)
-        } else if let Some(holder) = keepers.holder_of(node) {
-            (holder, graph.size(node) as f64 * flows.kept_part(node))
-        } else {
-            continue;
-        };
-        net.add(holder, bytes);
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "sums of sizes in a heap, far below 2^63")]
-    let net = net.all.into_iter().map(|(holder, bytes)| (holder, bytes as i64)).collect();
-    Gains { net, own, passed_to: vec![NOBODY; graph.node_count()] }
-}
-
-/// A sum for each of a few of all nodes.
-struct Sums {
-    /// By node the place of its sum, counted from 1; 0 where it has none.
-    slots: Vec<u32>,
-    all: Vec<(Node, f64)>,
-}
-
-impl Sums {
-    #[expect(clippy::cast_possible_truncation, reason = "no more sums than nodes")]
-    fn add(&mut self, node: Node, bytes: f64) {
-        let slot = &mut self.slots[node.index()];
-        if *slot == 0 {
-            self.all.push((node, 0.0));
-            *slot = self.all.len() as u32;
-        }
-        self.all[*slot as usize - 1].1 += bytes;
-    }
-}
-
-/// From the leaves of the dominator tree up, passes on what is less than `least`.
-fn roll_up(pair: &Pair, gains: &mut Gains, least: i64) {
-    let mut waiting = Bits::new(pair.after.graph.node_count());
-    for holder in gains.net.keys() {
-        waiting.set(holder.index());
-    }
-    for &node in pair.after.tree.order.iter().rev() {
-        if !waiting.has(node.index()) || node == ROOT {
-            continue;
-        }
-        let bytes = gains.net.get(&node).copied().unwrap_or(0);
-        if bytes < least {
-            let next = container(pair, pair.after.tree.parent(node));
-            gains.net.remove(&node);
-            *gains.net.entry(next).or_insert(0) += bytes;
-            gains.passed_to[node.index()] = next;
-            waiting.set(next.index());
-        }
-    }
-    // What was passed on may have been passed on again; those above know already.
-    for &node in &pair.after.tree.order {
-        let next = gains.passed_to[node.index()];
-        if next != NOBODY && gains.passed_to[next.index()] != NOBODY {
-            gains.passed_to[node.index()] = gains.passed_to[next.index()];
-        }
-    }
 }

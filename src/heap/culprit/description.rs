@@ -1,14 +1,15 @@
 //! Describes a holder's growth for a person: class, function, location, path, what the objects captured.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 
 use super::attribution::Group;
 use super::headline::rewrite_headline;
 use super::members::{Members, kind_of};
-use crate::heap::graph::{Edge, EdgeKind, Graph, Node, NodeKind, ScriptPosition};
+use crate::heap::graph::{Edge, EdgeKind, Graph, Node, NodeKind, ROOT, ScriptPosition};
 use crate::heap::pair::Pair;
-use crate::heap::path::{Owner, Owners, Way, edge_name, function_name, held_by};
+use crate::heap::path::{LONGEST_WAY, Owner, Owners, Way, edge_name, function_name, held_by};
 use crate::heap::report::{Culprit, PathStep, Survivor};
 use crate::heap::retainers::Retainers;
 use crate::heap::scripts::Scripts;
@@ -17,7 +18,7 @@ use crate::heap::scripts::Scripts;
 pub(super) struct Describer<'a> {
     pair: &'a Pair,
     growth: i64,
-    scripts: Scripts,
+    scripts: &'a Scripts,
     retainers: Retainers,
 }
 
@@ -26,9 +27,8 @@ const MOST_CAPTURED: usize = 5;
 
 impl<'a> Describer<'a> {
     pub(super) fn new(pair: &'a Pair, growth: i64) -> Self {
-        let scripts = Scripts::find(&pair.after.graph);
         let retainers = Retainers::collect(&pair.after.graph, |node| !pair.matching.is_new(node));
-        Self { pair, growth, scripts, retainers }
+        Self { pair, growth, scripts: &pair.scripts, retainers }
     }
 
     fn graph(&self) -> &'a Graph {
@@ -36,7 +36,7 @@ impl<'a> Describer<'a> {
     }
 
     fn owners(&self) -> Owners<'_> {
-        Owners { graph: self.graph(), scripts: &self.scripts, retainers: &self.retainers }
+        Owners { graph: self.graph(), scripts: self.scripts, retainers: &self.retainers }
     }
 
     pub(super) fn survivor(&self, node: Node) -> Survivor {
@@ -64,7 +64,7 @@ impl<'a> Describer<'a> {
             shallow_delta: members.bytes.max(group.own_growth),
             retained_delta: group.growth,
             share_of_growth: self.share(group.growth),
-            held_by: held_by(self.graph(), &held_way) + &more_holders(members.holders),
+            held_by: self.holder_name(group, &held_way),
             path: self.path_steps(&way),
             captured: self.captured(members.sample),
             ..Culprit::default()
@@ -72,6 +72,14 @@ impl<'a> Describer<'a> {
         culprit.caution = caution(group, &culprit);
         rewrite_headline(&mut culprit);
         culprit
+    }
+
+    fn holder_name(&self, group: &Group, way: &Way) -> String {
+        if group.holder == ROOT {
+            // Sockets, ports and the like keep their objects alive until they are closed.
+            return "native handles that are open".to_owned();
+        }
+        held_by(self.graph(), way) + &more_holders(group.members.holders)
     }
 
     fn share(&self, growth: i64) -> f64 {
@@ -93,19 +101,71 @@ impl<'a> Describer<'a> {
         }
         let mut nodes = vec![members.sample];
         let mut at = members.sample;
-        while at != holder {
-            let before = self.pair.after.distances.before(at);
+        while self.pair.matching.is_new(at) {
+            let before = self.pair.way_before(at);
             if before == at {
-                return vec![(self.edge_between(holder, members.sample), members.sample)];
+                return vec![self.step_to_chain(holder, members)];
             }
             at = before;
             nodes.push(at);
+        }
+        match self.between(holder, at) {
+            Some(between) => nodes.extend(between),
+            None => return vec![self.step_to_chain(holder, members)],
         }
         nodes.reverse();
         let is_member = |&node: &Node| kind_of(self.pair, node) == members.kind();
         let first = nodes.iter().skip(1).position(is_member).map_or(nodes.len(), |at| at + 2);
         nodes.truncate(first);
+        if nodes.len() > LONGEST_WAY {
+            return vec![self.step_to_chain(holder, members)];
+        }
         nodes.windows(2).map(|pair| (self.edge_between(pair[0], pair[1]), pair[1])).collect()
+    }
+
+    /// The nodes of a shortest way from one that was there before up to a holder, the holder last.
+    fn between(&self, holder: Node, node: Node) -> Option<Vec<Node>> {
+        /// Far more than a holder that gained little has between it and its own holder.
+        const MOST_VISITED: usize = 20_000;
+        if node == holder {
+            return Some(Vec::new());
+        }
+        if holder == ROOT {
+            return Some(vec![ROOT]);
+        }
+        let mut below = HashMap::from([(node, node)]);
+        let mut queue = VecDeque::from([node]);
+        while let Some(at) = queue.pop_front().filter(|_| below.len() < MOST_VISITED) {
+            for (from, _) in self.retainers.of(self.graph(), at) {
+                if let Entry::Vacant(new) = below.entry(from) {
+                    new.insert(at);
+                    queue.push_back(from);
+                }
+                if from == holder {
+                    let down = std::iter::successors(Some(holder), |at| Some(below[at]).filter(|&next| next != node));
+                    let mut up: Vec<Node> = down.collect();
+                    up.reverse();
+                    return Some(up);
+                }
+            }
+        }
+        None
+    }
+
+    /// From a holder to the sample, or where that is a later link of a chain, to the first link.
+    fn step_to_chain(&self, holder: Node, members: &Members) -> (Option<Edge>, Node) {
+        let graph = self.graph();
+        let direct = self.edge_between(holder, members.sample);
+        let is_link = |&edge: &Edge| {
+            let is_named = matches!(graph.edge_kind(edge), EdgeKind::Context | EdgeKind::Property);
+            is_named && kind_of(self.pair, graph.target(edge)) == members.kind()
+        };
+        let first =
+            || graph.edges(holder).filter(is_link).min_by_key(|&edge| self.pair.matching.is_new(graph.target(edge)));
+        match direct.or_else(first) {
+            Some(edge) => (Some(edge), graph.target(edge)),
+            None => (None, members.sample),
+        }
     }
 
     fn edge_between(&self, from: Node, to: Node) -> Option<Edge> {
@@ -121,6 +181,11 @@ impl<'a> Describer<'a> {
     /// property of a text that grows.
     fn shown(&self, way: &Way, container: usize) -> Vec<(Option<Edge>, Node)> {
         let mut shown = way.steps[..container].to_vec();
+        // What the engine puts between a container and its members, such as a proxy, has no name of its own.
+        let is_between = |&(_, node): &(Option<Edge>, Node)| self.graph().kind(node) == NodeKind::Hidden;
+        while shown.len() > way.to_holder && shown.last().is_some_and(is_between) {
+            shown.pop();
+        }
         let is_scope = |&(_, node): &(Option<Edge>, Node)| Owner::of(self.graph(), node) == Owner::Scope;
         let is_text = |&&(edge, node): &&(Option<Edge>, Node)| {
             self.graph().kind(node) == NodeKind::ConsString

@@ -1,9 +1,9 @@
 //! Which of the objects that a holder gained are what piles up, rather than what hangs on them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::heap::class::ClassId;
-use crate::heap::graph::{Node, NodeKind, ScriptPosition};
+use crate::heap::graph::{EdgeKind, Node, NodeKind, ScriptPosition};
 use crate::heap::pair::Pair;
 
 /// Objects that count as one kind: a class, and for closures the place where they are written.
@@ -32,6 +32,8 @@ pub(super) struct Tally {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Program,
+    /// Strings and numbers, which are rather the keys or the contents of what piles up.
+    Text,
     /// Scopes of closures, handles of the runtime.
     Runtime,
     /// Tables, maps, code: never what leaks by itself.
@@ -140,6 +142,9 @@ fn rank(pair: &Pair, node: Node) -> Rank {
         {
             Rank::Runtime
         }
+        kind if kind.is_string() || matches!(kind, NodeKind::Number | NodeKind::BigInt) => Rank::Text,
+        // What Node puts between an open file or socket and the object that a program sees.
+        _ if pair.after.graph.child(node, EdgeKind::Property, b"<symbol owner_symbol>").is_some() => Rank::Runtime,
         _ => Rank::Program,
     }
 }
@@ -148,18 +153,22 @@ fn rank(pair: &Pair, node: Node) -> Rank {
 fn depth(pair: &Pair, node: Node) -> usize {
     /// What is deeper is no member but hangs on one.
     const DEEPEST: usize = 32;
-    let way = std::iter::successors(Some(node), |&at| Some(pair.after.distances.before(at)).filter(|&next| next != at));
-    way.take(DEEPEST).take_while(|&at| pair.matching.is_new(at)).count()
+    let up = |&at: &Node| Some(pair.way_before(at)).filter(|&next| next != at && pair.matching.is_new(next));
+    std::iter::successors(Some(node), up).take(DEEPEST).count()
 }
 
-/// Functions of many different places are one kind: what compiles them is the leak, and not one of them.
-fn fold_closures(kinds: &[(MemberKind, Tally)]) -> Vec<(MemberKind, Tally)> {
+/// Functions of many different places are one kind: what compiles them is the leak, and not one of them. None where
+/// they are the modules of a program that were loaded once, and what else the holder gained came with them.
+fn fold_closures(pair: &Pair, kinds: &[(MemberKind, Tally)]) -> Option<Vec<(MemberKind, Tally)>> {
     let closures = || kinds.iter().filter(|(kind, _)| kind.position.is_some());
     let total: f64 = closures().map(|(_, tally)| tally.count).sum();
     let most = closures().max_by(|(_, a), (_, b)| a.count.total_cmp(&b.count));
     let Some((kind, largest)) = most.filter(|(_, largest)| total >= MANY && largest.count < total / 2.0) else {
-        return kinds.to_vec();
+        return Some(kinds.to_vec());
     };
+    if is_loaded_code(pair, closures()) {
+        return None;
+    }
     let mut folded = largest.clone();
     for (_, tally) in closures().filter(|(other, _)| other != kind) {
         folded.count += tally.count;
@@ -169,7 +178,22 @@ fn fold_closures(kinds: &[(MemberKind, Tally)]) -> Vec<(MemberKind, Tally)> {
         folded.new += tally.new;
     }
     let others = kinds.iter().filter(|(kind, _)| kind.position.is_none()).cloned();
-    others.chain([(MemberKind { position: None, ..*kind }, folded)]).collect()
+    Some(others.chain([(MemberKind { position: None, ..*kind }, folded)]).collect())
+}
+
+/// Whether nearly every function stands in a place of its own: scripts that are compiled again and again have the
+/// same places under other numbers.
+fn is_loaded_code<'a>(pair: &Pair, closures: impl Iterator<Item = &'a (MemberKind, Tally)>) -> bool {
+    /// A module makes some of its functions several times, such as those of the classes that it derives.
+    const OWN_PLACES: f64 = 0.5;
+    let mut places: HashSet<(Option<&str>, u32, u32)> = HashSet::new();
+    let mut count = 0.0;
+    for (kind, tally) in closures {
+        let script = pair.scripts.name(kind.position.map_or(0, |at| at.script_id));
+        places.extend(kind.position.map(|at| (script, at.line, at.column)));
+        count += tally.count;
+    }
+    places.len() as f64 >= count * OWN_PLACES
 }
 
 impl Members {
@@ -177,7 +201,7 @@ impl Members {
     pub(super) fn choose(pair: &Pair, kinds: &[(MemberKind, Tally)]) -> Option<Self> {
         /// A kind that retains less than this part of the most is what hangs on the members.
         const NEARLY_ALL: f64 = 0.6;
-        let kinds = fold_closures(kinds);
+        let kinds = fold_closures(pair, kinds)?;
         let told = kinds.iter().filter(|(_, tally)| tally.rank != Rank::Engine);
         let most = told.clone().map(|(_, tally)| tally.retained).fold(0.0, f64::max);
         let weighty: Vec<_> = told.filter(|(_, tally)| tally.retained >= most * NEARLY_ALL).collect();

@@ -139,3 +139,53 @@ fn a_budget_refuses_with_the_figure() {
     assert!(!heapwatch(&["diff", "--budget", "3MiB", files[0], files[1]]).status.success());
     assert!(stderr.contains("MiB, more than the 1 MiB allowed"), "{stderr}");
 }
+
+/// As the daemon asks for it: the whole analysis where it fits, and else what fits, with the figure.
+#[test]
+fn what_does_not_fit_is_counted_and_said() {
+    if !node_is_there() {
+        return;
+    }
+    let pair = Pair::make("lru");
+    let files = [pair.before(), pair.after()];
+    let [before, after] = files.each_ref().map(|file| file.to_str().unwrap());
+    let within = |budget: &str| {
+        json::<Report>(&["diff", "--json", before, after, "--budget", budget, "--without-edges=over-budget"])
+    };
+    let (counted, whole) = (within("3145728B"), within("512MiB"));
+    assert!(
+        counted.notes[0].starts_with("only classes were compared: the whole comparison needs about "),
+        "{counted:?}"
+    );
+    assert!(counted.notes[0].ends_with("and 3 MiB are allowed"), "{:?}", counted.notes);
+    assert!(counted.culprits.is_empty() && counted.headline.starts_with("no culprit can be named"), "{counted:?}");
+    assert!(whole.notes.is_empty() && whole.headline.starts_with("no culprit: the heap"), "{whole:?}");
+    let new = |report: &Report, name: &str| report.classes.iter().find(|row| row.name == name).unwrap().new;
+    assert_eq!(new(&counted, "(string)"), new(&whole, "(string)"));
+    let summary: Summary = json(&["summary", "--json", "--budget", "3145728B", "--without-edges=over-budget", after]);
+    assert!(summary.nodes > 10_000 && summary.edges == 0, "{} nodes, {} edges", summary.nodes, summary.edges);
+}
+
+/// `DevTools` and memlab make one string of all strings and end at V8's longest of 512 MiB.
+#[test]
+fn strings_beyond_512_mib_are_no_special_case() {
+    if !node_is_there() {
+        return;
+    }
+    const TEXT: &str = "a text that is as long as many are: the body of a request, say, or a page that was rendered";
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("long.heapsnapshot");
+    let mut packed = zstd::Encoder::new(fs::File::create(&file).unwrap(), 1).unwrap();
+    super::node("fuzz/seeds.mjs", &[directory.path().to_str().unwrap()]);
+    let small = fs::read_to_string(directory.path().join("snapshot/after")).unwrap();
+    let (head, tail) = small.split_once("\"strings\":[").unwrap();
+    write!(packed, "{head}\"strings\":[{}", tail.trim_end().strip_suffix("]}").unwrap()).unwrap();
+    let more = format!(",\"{}\"", TEXT.repeat(1000));
+    for _ in 0..(513 << 20) / more.len() {
+        packed.write_all(more.as_bytes()).unwrap();
+    }
+    packed.write_all(b"]}").unwrap();
+    packed.finish().unwrap();
+    let summary: Summary = json(&["summary", "--json", file.to_str().unwrap()]);
+    assert!(summary.nodes > 0 && summary.bytes > 0);
+}

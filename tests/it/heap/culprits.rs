@@ -94,6 +94,44 @@ leaks! {
         "{id}", ("accept", "weak-map.js", 7), "requests[] in weak-map.js", 1000;
     listeners_on_an_abort_signal: "abort-signal" => "Listener", ("anonymous function", "abort-signal.js", 11),
         "shutdown.#signal[Symbol(kEvents)][*] (Object) in abort-signal.js", 1000;
+    held_values_that_refer_to_their_target: "finalization" =>
+        "{handle, opened}", UNKNOWN, "registry (FinalizationRegistry) in finalization.js", 1000;
+    weak_references_whose_entries_stay: "weak-refs" => "WeakRef", UNKNOWN, "entries (Map) in weak-refs.js", 1000;
+    contexts_that_no_hook_removes: "async-hooks" =>
+        "Span", ("Span", "async-hooks.js", 7), "spans (Map) in async-hooks.js", 1000;
+    a_context_behind_a_wait_without_end: "async-context" =>
+        "Function", ("anonymous function", "async-context.js", 18), "never[] in async-context.js", 1000;
+    texts_put_together: "ropes" =>
+        "(concatenated string)", ("render", "ropes.js", 6), "history[] in ropes.js", 1000;
+    a_module_object_that_became_a_dictionary: "dictionary" =>
+        "Result", ("Result", "dictionary.js", 7), "resultsById (Object) in dictionary.js", 1000;
+    a_chain_of_versions: "versions" => "Version", ("Version", "versions.js", 5), "document (Object) in versions.js", 1000;
+    cursors_never_read_to_their_end: "generators" => "rows", ("rows", "generators.js", 6), "cursors (Set) in generators.js", 1000;
+    handlers_that_are_class_fields: "class-fields" =>
+        "Function", ("onChange", "class-fields.js", 18), "store.#listeners (Set) in class-fields.js", 1000;
+    a_symbol_of_its_own_for_each_key: "symbol-keys" =>
+        "{url, started}", ("start", "symbol-keys.js", 6), "pending (Object) in symbol-keys.js", 1000;
+    records_behind_proxies: "proxies" => "Row", ("Row", "proxies.js", 5), "watched[] in proxies.js", 1000;
+    a_map_behind_a_private_field: "private-map" =>
+        "Account", ("Account", "private-map.js", 5), "accounts.#byId (Map) in private-map.js", 1000;
+    a_cache_that_never_evicts: "never-evicts" =>
+        "Page", ("Page", "never-evicts.js", 7), "pages.entries (Map) in never-evicts.js", 1000;
+    global_objects_of_plug_ins: "contexts" => "Function", ("onUnload", "plugin.js", 1), "hooks[] in contexts.js", 20;
+    bound_functions: "bound" => "Function", ("finish", "bound.js", 11), "onExit[] in bound.js", 1000;
+    typed_arrays: "typed-arrays" =>
+        "Float64Array", ("measure", "typed-arrays.js", 6), "windows (Map) in typed-arrays.js", 1000;
+    routes_that_are_added_again: "routes" =>
+        "{path, handle, keys}", ("show", "routes.js", 11), "app.router.stack[] in routes.js", 1000;
+    labels_without_end: "labels" =>
+        "(concatenated string)", ("count", "labels.js", 6), "counters (Map) in labels.js", 1000;
+    pieces_that_keep_the_whole: "slices" => "Buffer", ("receive", "slices.js", 6), "tokens (Map) in slices.js", 50;
+    failures_that_are_kept: "errors" =>
+        "UpstreamError", ("UpstreamError", "errors.js", 5), "failures[] in errors.js", 1000;
+    answers_in_a_closure: "memoized" =>
+        "{item, net, label}", ("remembered", "memoized.js", 6), "answers (Map) in memoized.js", 1000;
+    listeners_on_a_socket: "listeners-socket" => "Function", ("onError", "listeners-socket.js", 11),
+        "connection._events.error[] in listeners-socket.js", 1000;
+    copies_of_a_module: "module-children" => "Module", UNKNOWN, "module.children[]", 200;
     a_list_behind_a_symbol: "symbol-key" =>
         "{url, done}", ("done", "symbol-key.js", 11), "agent[Symbol(pending)][] in symbol-key.js", 1000;
 }
@@ -118,6 +156,59 @@ fn several_leaks_are_all_named() {
 }
 
 #[test]
+fn four_leaks_of_like_size_are_all_named() {
+    if node_is_there() {
+        let mut held_by: Vec<_> =
+            Pair::make("several-holders").report().culprits.into_iter().map(|leak| leak.held_by).collect();
+        held_by.sort();
+        let expected = [
+            "bus._events.close[] in several-holders.js",
+            "logins (Map) in several-holders.js",
+            "outgoing[] in several-holders.js",
+            "waiting (Set) in several-holders.js",
+        ];
+        assert_eq!(held_by, expected);
+    }
+}
+
+/// What is open in the event loop is held by no object of the program.
+#[test]
+fn handles_that_are_never_closed_are_told() {
+    if node_is_there() {
+        for (case, class, count, function) in
+            [("sockets", "Socket", 200, ""), ("message-ports", "MessagePort", 400, "onAnswer")]
+        {
+            let report = Pair::make(case).report();
+            let first = report.culprits.first().unwrap_or_else(|| panic!("{case}: {}", report.headline));
+            assert_eq!((first.class.as_str(), first.count_delta), (class, count), "{case}: {first:#?}");
+            assert_eq!(first.held_by, "native handles that are open", "{case}: {first:#?}");
+            assert!(function.is_empty() || first.function == function, "{case}: {first:#?}");
+        }
+    }
+}
+
+/// Five maps of maps are one leak, and none is a link of a chain of maps.
+#[test]
+fn maps_within_maps_are_one_leak() {
+    if node_is_there() {
+        let report = Pair::make("nested-maps").report();
+        let [leak] = report.culprits.as_slice() else { panic!("{:#?}", report.culprits) };
+        assert_eq!((leak.class.as_str(), leak.count_delta), ("Map", 1000), "{leak:#?}");
+        assert_eq!(leak.held_by, "tenants[*] (Map) in nested-maps.js and 4 more like it", "{leak:#?}");
+    }
+}
+
+/// The promises of a chain hold one another, from the first on, which never settles.
+#[test]
+fn a_chain_of_promises_is_told_by_its_work() {
+    if node_is_there() {
+        let report = Pair::make("promise-chain").report();
+        let first = report.culprits.first().unwrap_or_else(|| panic!("{}", report.headline));
+        assert_eq!((first.function.as_str(), first.held_by.as_str()), ("run", "first (Promise) in promise-chain.js"));
+    }
+}
+
+#[test]
 fn growth_that_a_cache_may_explain_is_said_to_be_so() {
     if node_is_there() {
         let report = Pair::make("beside-cache").report();
@@ -129,7 +220,18 @@ fn growth_that_a_cache_may_explain_is_said_to_be_so() {
 #[test]
 fn what_comes_and_goes_is_no_culprit() {
     if node_is_there() {
-        for case in ["healthy", "lru", "lru-list", "bounded-ring"] {
+        for case in [
+            "healthy",
+            "lru",
+            "lru-list",
+            "bounded-ring",
+            "cache-to-cap",
+            "lazy-modules",
+            "warm-code",
+            "load-rise",
+            "tables-once",
+            "steady-server",
+        ] {
             let report = Pair::make(case).report();
             assert!(report.culprits.is_empty(), "{case}: {}", report.headline);
             assert!(report.headline.starts_with("no culprit"), "{case}: {}", report.headline);
