@@ -1,7 +1,7 @@
 //! Outbox, sender and a receiver in trouble together: hours of outage in moments, because the outbox takes its time as
 //! an argument.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use heapwatch::alert::channel::Sender;
@@ -168,4 +168,96 @@ async fn a_receiver_that_is_gone_breaks_its_channel_and_is_left_alone() {
     assert_eq!(receiver.received().len(), 1);
     assert!(matches!(channel.health.as_slice(), [Health::Broke { .. }]), "{:?}", channel.health);
     assert_eq!(channel.outbox.waiting().count(), 2, "what is owed is kept");
+}
+
+/// A way to fail: what is answered, how often in all, and how long an attempt may take.
+struct Fault {
+    name: &'static str,
+    answer: Answer,
+    count: usize,
+    timeout: Duration,
+}
+
+/// What became of three stories, told while a receiver fails.
+#[derive(Debug, Default)]
+struct Counts {
+    attempts: usize,
+    alerts: usize,
+    delivered: usize,
+    /// Over, or said anew, before they were told.
+    withdrawn: usize,
+    lost: usize,
+    duplicates: usize,
+    order_violations: usize,
+}
+
+fn faults() -> Vec<Fault> {
+    // An answer that is only late must not count as none: the receiver has taken the alert then, and gets it again.
+    let fault = |name, answer| Fault { name, answer, count: 40, timeout: Duration::from_secs(30) };
+    vec![
+        fault("down for hours", Answer::Cut),
+        fault("429 with seconds", Answer::status(429).with_header("retry-after", "120")),
+        fault("429 with a date", Answer::status(429).with_header("retry-after", "Sun, 22 Nov 2026 12:30:00 GMT")),
+        fault("429 alone", Answer::status(429)),
+        fault("500", Answer::status(500)),
+        fault("503", Answer::status(503)),
+        Fault { count: 6, timeout: Duration::from_secs(3), ..fault("hangs", Answer::Hang) },
+        Fault { count: 12, ..fault("drips for ever", Answer::Endless { pause: Duration::from_millis(50) }) },
+        fault("reset mid-body", Answer::CutInBody),
+    ]
+}
+
+impl Counts {
+    async fn under(fault: Fault) -> Self {
+        let receiver = Receiver::willing().await;
+        let mut random = fastrand::Rng::with_seed(20_261_122);
+        let mut channel = Channel::with_timeout(&receiver, random.u64(..), fault.timeout);
+        let stories: Vec<Vec<Alert>> = ["api", "worker", "mail"].into_iter().map(story).collect();
+        receiver.script(std::iter::repeat_n(fault.answer, fault.count));
+        for position in 0..stories[0].len() {
+            stories.iter().for_each(|story| channel.push(story[position].clone()));
+            channel.run_until(channel.now.plus(Duration::from_secs(random.u64(0..1_800)))).await;
+        }
+        channel.run_until(hours(23)).await;
+        let taken = taken(&receiver);
+        let mut counts = Self { attempts: receiver.received().len(), ..Self::default() };
+        for story in &stories {
+            counts.count(story, &taken, &channel.ends);
+        }
+        counts
+    }
+
+    fn count(&mut self, story: &[Alert], taken: &[String], ends: &BTreeMap<String, EntryState>) {
+        for alert in story {
+            let times = taken.iter().filter(|id| **id == alert.id).count();
+            let is_withdrawn = matches!(ends[&alert.id], EntryState::Collapsed { .. });
+            self.alerts += 1;
+            self.delivered += usize::from(times > 0);
+            self.withdrawn += usize::from(is_withdrawn);
+            self.lost += usize::from(times == 0 && !is_withdrawn);
+            self.duplicates += times.saturating_sub(1);
+        }
+        let position = |alert: &Alert| taken.iter().position(|id| *id == alert.id);
+        for incident in story.iter().map(Alert::incident).collect::<BTreeSet<_>>() {
+            let order: Vec<usize> =
+                story.iter().filter(|alert| alert.incident() == incident).filter_map(position).collect();
+            self.order_violations += order.windows(2).filter(|pair| pair[0] > pair[1]).count();
+        }
+    }
+}
+
+/// `cargo test --test it alert::delivery::no_fault -- --nocapture` prints the counts.
+#[tokio::test]
+async fn no_fault_of_a_receiver_loses_repeats_or_reorders_an_alert() {
+    println!("fault             attempts alerts delivered withdrawn lost duplicates order violations");
+    for fault in faults() {
+        let name = fault.name;
+        let Counts { attempts, alerts, delivered, withdrawn, lost, duplicates, order_violations } =
+            Counts::under(fault).await;
+        println!(
+            "{name:<17} {attempts:>8} {alerts:>6} {delivered:>9} {withdrawn:>9} {lost:>4} {duplicates:>10} {order_violations:>16}"
+        );
+        assert_eq!((lost, duplicates, order_violations), (0, 0, 0), "{name}");
+        assert!(delivered > 0 && delivered + withdrawn == alerts, "{name}");
+    }
 }

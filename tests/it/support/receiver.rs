@@ -37,6 +37,8 @@ pub(crate) enum Answer {
     Hang,
     /// Reads the request and cuts the connection.
     Cut,
+    /// Says 200, sends the begin of a body and cuts the connection.
+    CutInBody,
     /// Says 200 and sends the body in so many parts, with a pause before each.
     Slowly {
         body: String,
@@ -151,7 +153,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         let answer = scripted.unwrap_or_else(|| (shared.judge)(&request));
         request.answered = match &answer {
             Answer::Reply { status, .. } => Some(*status),
-            Answer::Slowly { .. } | Answer::Endless { .. } => Some(200),
+            Answer::Slowly { .. } | Answer::Endless { .. } | Answer::CutInBody => Some(200),
             Answer::Hang | Answer::Cut => None,
         };
         shared.received.lock().unwrap().push(request);
@@ -172,6 +174,12 @@ async fn reply(stream: &mut TcpStream, answer: Answer) -> bool {
         }
         Answer::Hang => std::future::pending().await,
         Answer::Cut => false,
+        Answer::CutInBody => {
+            let head = b"HTTP/1.1 200 Scripted\r\ncontent-length: 100\r\n\r\nwell";
+            // Whether it was read or not, the connection ends here.
+            stream.write_all(head).await.ok();
+            false
+        }
         Answer::Slowly { body, parts, pause } => {
             let head = format!("HTTP/1.1 200 Scripted\r\ncontent-length: {}\r\n\r\n", body.len());
             let mut alive = stream.write_all(head.as_bytes()).await.is_ok();
