@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod profile;
 pub(crate) mod scripted;
 
 use std::fs::File;
@@ -51,14 +52,14 @@ async fn capture_of(script: Vec<Step>) -> (Result<Downloaded, CaptureError>, Vec
 
 async fn failure_of(script: Vec<Step>) -> CaptureError {
     let error = capture_of(script).await.0.unwrap_err();
-    let mut chain = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        chain = format!("{chain}: {cause}");
-        source = cause.source();
-    }
+    let chain = text_of(&error);
     assert!(!chain.contains("hunter2"), "no secret in {chain}");
     error
+}
+
+/// With everything that is behind it.
+fn text_of(error: &CaptureError) -> String {
+    heapwatch::errors::one_line(error)
 }
 
 async fn hurried(script: Vec<Step>, deadlines: impl FnOnce(&mut Deadlines)) -> CaptureError {

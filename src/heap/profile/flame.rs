@@ -5,6 +5,9 @@ use std::io::{self, Write};
 use super::report::{Caller, ProfileReport};
 use crate::heap::path::file_name;
 
+/// Characters of a name.
+const LONGEST_NAME: usize = 120;
+
 /// Writes an SVG of the stacks that grew, with names that a browser may show whatever they hold. Its script lets a
 /// person search it and zoom in.
 ///
@@ -57,10 +60,13 @@ fn line(stack: &super::report::StackGrowth) -> String {
 }
 
 fn label(frame: &Caller) -> String {
+    // A longer name would not fit any screen.
+    let shown = |name: &str| name.chars().take(LONGEST_NAME).collect::<String>();
+    let function = shown(&frame.function);
     let name = match &frame.location {
-        Some(at) => format!("{} ({}:{})", frame.function, file_name(&at.script), at.line),
+        Some(at) => format!("{function} ({}:{})", shown(file_name(&at.script)), at.line),
         // A name that ends in a number would be read as a count of its own.
-        None => format!("{} (runtime)", frame.function),
+        None => format!("{function} (runtime)"),
     };
     // What separates frames and stacks in this form must not stand in a name.
     name.replace([';', '\n', '\r'], " ")

@@ -6,7 +6,9 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use heapwatch::evidence::CaptureKind;
 use heapwatch::leak::event::PairPart;
+use heapwatch::store::sidecar::Sidecar;
 use heapwatch::store::snapshots::{AnalysisForm, SnapshotDir, Swept};
 use heapwatch::store::{Store, StoreError};
 use heapwatch::target::TargetName;
@@ -35,6 +37,44 @@ fn a_snapshot_is_private_and_complete_with_its_facts() {
     let on_disk: u64 = files.keys().map(|path| path.metadata().unwrap().len()).sum();
     assert_eq!(found.disk_bytes, on_disk);
     assert_eq!(snapshots.analysis(&stored.name, AnalysisForm::Text).unwrap().as_deref(), Some("+1000 closures"));
+}
+
+#[test]
+fn a_profile_stands_beside_a_snapshot_of_the_same_second() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshots = SnapshotDir::open(dir.path()).unwrap();
+    let snapshot = store_snapshot(&snapshots, PairPart::First, 0);
+    let partial = snapshots.begin_profile(&api(), PairPart::First, at(0)).unwrap();
+    assert_eq!(snapshots.sweep().unwrap(), [], "what is being written is left alone");
+    partial.writer().unwrap().write_all(b"{profile}").unwrap();
+    let facts = Sidecar { kind: CaptureKind::HeapProfile, ..sidecar(9, PairPart::First, 0) };
+    let profile = partial.finish(&facts).unwrap();
+    assert_eq!(profile.name, "api/20251009T085320Z_profile-first");
+    assert_eq!(profile.path, dir.path().join("api/20251009T085320Z_profile-first.heapprofile"));
+    snapshots.put_analysis(&profile.name, AnalysisForm::FlameGraph, "<svg/>").unwrap();
+    let found = snapshots.inventory().unwrap();
+    let kinds: Vec<_> = found.iter().map(|stored| stored.sidecar.kind).collect();
+    assert_eq!(kinds, [CaptureKind::HeapSnapshot, CaptureKind::HeapProfile]);
+    assert_eq!(snapshots.sweep().unwrap(), []);
+    drop(snapshots.begin_profile(&api(), PairPart::Second, at(9)).unwrap());
+    snapshots.delete(&profile.name).unwrap();
+    assert_eq!(names(&snapshots), [snapshot.name]);
+    let files: Vec<PathBuf> = files_below(&dir.path().join("api")).into_keys().collect();
+    assert_eq!(files.len(), 2, "the snapshot and its sidecar: {files:?}");
+}
+
+#[test]
+fn what_a_crash_leaves_of_a_profile_is_swept() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshots = SnapshotDir::open(dir.path()).unwrap();
+    store_snapshot(&snapshots, PairPart::First, 0);
+    let left = ["_profile-first.heapprofile.partial", "_profile-first.json", "_profile-second.flamegraph.svg"];
+    for end in left {
+        fs::write(dir.path().join(format!("api/20251009T085320Z{end}")), "{").unwrap();
+    }
+    let swept = snapshots.sweep().unwrap();
+    assert!(swept.len() == 3 && swept.iter().all(|found| matches!(found, Swept::Removed(_))), "{swept:?}");
+    assert_eq!(names(&snapshots), ["api/20251009T085320Z_first"]);
 }
 
 #[test]
