@@ -8,10 +8,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use crate::http::Trust;
 use crate::target::{Labels, TargetName};
 use crate::units::ByteSize;
-use crate::{alert, capture, leak, probe, retention, store};
+use crate::{alert, capture, discovery, leak, probe, retention, store};
 
 mod alerts;
 mod channel;
@@ -36,6 +38,7 @@ mod routes;
 mod same;
 mod secret;
 mod snapshot;
+mod sources;
 mod table;
 mod target;
 mod values;
@@ -72,6 +75,10 @@ pub struct Config {
     pub log: LogOptions,
     /// Whom to watch, in the order of the file; names are unique.
     pub targets: Vec<Target>,
+    /// Where targets are listed that come and go, in the order of the file; names are unique.
+    pub sources: Vec<Source>,
+    /// How lists are believed.
+    pub discovery: Discovery,
     /// Where alerts go; never empty.
     pub channels: Vec<alert::Channel>,
     /// Which captures are kept.
@@ -111,6 +118,49 @@ pub struct Target {
     pub profile: Option<capture::ProfileOptions>,
     /// Failed polls in a row until it is called down.
     pub down_after: u32,
+}
+
+/// A list of targets that come and go.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Unique over the configuration.
+    pub name: String,
+    /// Where the list is, and how often it is looked at.
+    pub options: discovery::Options,
+    /// What its targets have in common.
+    pub template: Template,
+}
+
+impl Source {
+    /// Tells it from a source of the same name that lists something else.
+    pub fn place(&self) -> String {
+        let place = &self.options.place;
+        let secret = match place {
+            discovery::Place::Web(web) => web.url.query().unwrap_or_default(),
+            discovery::Place::Files(_) | discovery::Place::Dns(_) => "",
+        };
+        let digest = Sha256::digest(secret.as_bytes());
+        let hash = digest.iter().take(8).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+        format!("{} {} {hash:x}", place.kind(), place.shown())
+    }
+}
+
+/// How the lists of all sources are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// How patient a source is.
+    pub patience: discovery::keeping::Patience,
+    /// How long the incident of a target that is no longer listed stays open.
+    pub hold: Duration,
+    /// Most targets, the configured among them.
+    pub max_targets: usize,
+}
+
+impl Default for Discovery {
+    fn default() -> Self {
+        let patience = discovery::keeping::Patience { empty_after: Duration::from_mins(10), alert_after: 3 };
+        Self { patience, hold: Duration::from_hours(1), max_targets: 100_000 }
+    }
 }
 
 /// Where API, metrics and status page answer, and whom.
@@ -260,8 +310,9 @@ fn read(root: &mut Table<'_>, sources: &Sources) -> Config {
     let state_directory = directory::writable(root, "state_directory", usual);
     let snapshot_directory = directory::writable(root, "snapshot_directory", state_directory.join("snapshots"));
     let (channels, pings) = channel::read(root, &vault);
-    let targets = target::read(root, &vault);
-    let (retention, keep) = house::retention(root, &targets);
+    let (targets, lists) = target::read(root, &vault);
+    let prototypes = lists.iter().map(|source| source.template.prototype());
+    let (retention, keep) = house::retention(root, targets.iter().chain(prototypes));
     Config {
         file: sources.file.clone(),
         included: included(root),
@@ -277,6 +328,8 @@ fn read(root: &mut Table<'_>, sources: &Sources) -> Config {
         alerts: alerts::read(root, pings, &channels),
         stop_timeout: root.duration("stop_timeout", STOP_TIMEOUT, Duration::ZERO..=Duration::from_mins(5)),
         targets,
+        sources: lists,
+        discovery: sources::discovery(root),
         channels,
         warnings: Vec::new(),
     }

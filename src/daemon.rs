@@ -19,6 +19,7 @@ mod ledger;
 mod listening;
 mod pings;
 mod remote;
+mod sources;
 mod supervisor;
 
 use std::io;
@@ -143,7 +144,7 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
         bound: config.web.clone(),
         stop: stop.clone(),
     };
-    let supervisor = Supervisor::new(parts);
+    let supervisor = Supervisor::new(parts, &config);
     let ended = tokio::spawn(run(
         supervisor,
         config,

@@ -4,6 +4,7 @@
 //! the store as it was, so that it can go on failing on a full disk and recover when there is space again.
 
 mod block;
+pub mod documents;
 mod files;
 mod history;
 mod opening;

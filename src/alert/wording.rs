@@ -93,7 +93,7 @@ pub fn details(alert: &Alert) -> Vec<String> {
         | News::Misconfigured { why }
         | News::Trouble { why, .. } => vec![sentence(why)],
         News::NoLongerWatched { .. } => {
-            vec!["It was taken out of the configuration. Whether the trouble is over is not known.".to_owned()]
+            vec!["It was taken out of the configuration, or of the list that named it. Whether the trouble is over is not known.".to_owned()]
         }
         News::GaugeGrows { gauge, growth } => {
             vec![format!("{} has grown since {}, without levelling off.", line(gauge, FRAGMENT), growth.since)]

@@ -10,7 +10,9 @@ use super::sources::ConfigArgs;
 use crate::alert::message::Severity;
 use crate::alert::route::Subject;
 use crate::alert::{Channel, ChannelKind};
-use crate::config::{Config, Listen, Target};
+use crate::config::{Config, Listen, Source, Target};
+use crate::discovery::list::Instance;
+use crate::discovery::{Place, file};
 use crate::http::{Credentials, ShownUrl};
 use crate::target::Labels;
 
@@ -97,6 +99,10 @@ fn as_text(config: &Config) -> String {
     }
     lines.push(format!("{}:", counted(config.targets.len(), "target")));
     lines.extend(config.targets.iter().map(|target| format!("  {}", describe(target))));
+    if !config.sources.is_empty() {
+        lines.push(format!("{}:", counted(config.sources.len(), "source")));
+        lines.extend(config.sources.iter().map(|source| format!("  {}", Listed::of(source).describe(source))));
+    }
     lines.push(format!("{}:", counted(config.channels.len(), "channel")));
     for channel in &config.channels {
         lines.push(format!(
@@ -108,6 +114,46 @@ fn as_text(config: &Config) -> String {
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// What a source lists at present, where that can be seen without asking anybody.
+#[derive(Default)]
+struct Listed {
+    /// `None` where only the daemon asks.
+    targets: Option<usize>,
+    problems: Vec<String>,
+}
+
+impl Listed {
+    fn of(source: &Source) -> Self {
+        let Place::Files(files) = &source.options.place else { return Self::default() };
+        let mut listed = Self { targets: Some(0), problems: Vec::new() };
+        for found in file::read_once(files).into_values() {
+            match found {
+                Ok(instances) => listed.take(source, &instances.unwrap_or_default()),
+                Err(problem) => listed.problems.push(problem),
+            }
+        }
+        listed
+    }
+
+    fn take(&mut self, source: &Source, instances: &[Instance]) {
+        for instance in instances {
+            match source.template.instance(&source.name, instance) {
+                Ok(_) => self.targets = self.targets.map(|targets| targets + 1),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+    }
+
+    /// `inventory: file_sd /etc/heapwatch/sd/*.json every 5s, 12 targets now`.
+    fn describe(&self, source: &Source) -> String {
+        let place = &source.options.place;
+        let refresh = humantime::format_duration(source.options.refresh);
+        let now = self.targets.map_or_else(String::new, |targets| format!(", {} now", counted(targets, "target")));
+        let summary = format!("{}: {} {} every {refresh}{now}", source.name, place.kind(), place.shown());
+        [&[summary], self.problems.as_slice()].concat().join("; ")
+    }
 }
 
 /// `webhook to hooks.example.com`, `log`.
@@ -184,9 +230,22 @@ fn as_json(config: &Config) -> Value {
         "listen": shown(&config.web.listen),
         "metrics_listen": shown(&config.web.metrics_listen),
         "targets": targets,
+        "sources": config.sources.iter().map(source_json).collect::<Vec<_>>(),
         "channels": channels,
         "pings": config.alerts.pings.iter().map(|ping| ShownUrl::origin(&ping.url).to_string()).collect::<Vec<_>>(),
         "warnings": config.warnings,
+    })
+}
+
+fn source_json(source: &Source) -> Value {
+    let listed = Listed::of(source);
+    json!({
+        "name": source.name,
+        "type": source.options.place.kind(),
+        "place": source.options.place.shown(),
+        "refresh_seconds": source.options.refresh.as_secs_f64(),
+        "targets": listed.targets,
+        "problems": listed.problems,
     })
 }
 

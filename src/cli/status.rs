@@ -12,7 +12,7 @@ use crate::leak::Picture;
 use crate::leak::event::PairPart;
 use crate::silence::Silence;
 use crate::status::TargetStatus;
-use crate::status::house::ChannelStatus;
+use crate::status::house::{ChannelStatus, SourceStatus};
 use crate::target::TargetName;
 use crate::units::ByteSize;
 use crate::web::{SnapshotAnswer, TargetsPage};
@@ -89,6 +89,11 @@ struct Channels {
     channels: Vec<ChannelStatus>,
 }
 
+#[derive(serde::Deserialize)]
+struct Sources {
+    sources: Vec<SourceStatus>,
+}
+
 #[derive(serde::Deserialize, serde::Serialize)]
 pub(super) struct Targets {
     pub(super) targets: Vec<TargetStatus>,
@@ -113,13 +118,32 @@ pub async fn status(args: StatusArgs) -> Result<(), StatusError> {
 async fn telling(server: &ServerArgs) -> Result<Vec<String>, StatusError> {
     let Silences { silences } = server.get(&["api", "v1", "silences"]).await?;
     let Channels { channels } = server.get(&["api", "v1", "channels"]).await?;
+    let Sources { sources } = server.get(&["api", "v1", "discovery"]).await?;
     let silenced = silences.iter().map(|silence| format!("{}: {} is {}", silence.id, silence.scope, silence.mark()));
     let broken = channels.iter().filter_map(|channel| {
         let why = channel.broken.as_ref()?;
         let since = channel.broken_since.map_or_else(String::new, |since| format!(" since {since}"));
         Some(format!("channel {} is broken{since} and owed {} alerts: {why}", channel.name, channel.owed))
     });
-    Ok(silenced.chain(broken).collect())
+    Ok(silenced.chain(broken).chain(sources.iter().flat_map(source_lines)).collect())
+}
+
+/// What is wrong with a source, and what it holds back.
+fn source_lines(source: &SourceStatus) -> Vec<String> {
+    let SourceStatus { name, kind, targets, .. } = source;
+    let mut lines = Vec::new();
+    if let Some(why) = &source.last_error {
+        let since = source.last_success.map_or_else(String::new, |good| format!(" of {good}"));
+        lines.push(format!("source {name} ({kind}) keeps its last good list{since}, {targets} targets: {why}"));
+    }
+    if let Some(first) = source.refusals.first() {
+        lines.push(format!("source {name} ({kind}): {} instances make no target: {first}", source.refused));
+    }
+    let leaving = source.leaving.iter();
+    lines.extend(leaving.map(|left| {
+        format!("source {name} ({kind}) lists {} no more; its incident is closed at {}", left.name, left.until)
+    }));
+    lines
 }
 
 /// Page by page: a fleet is more than one answer holds.

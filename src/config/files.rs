@@ -20,7 +20,7 @@ use super::report::join;
 use super::values::kind_of;
 
 /// What files share: lists that each of them adds to, and the tables of groups.
-pub(super) const SHARED: [&str; 4] = ["targets", "channels", "routes", GROUPS];
+pub(super) const SHARED: [&str; 7] = ["targets", "channels", "routes", "file_sd", "http_sd", "dns_sd", GROUPS];
 const GROUPS: &str = "groups";
 /// What is included where the main file does not say.
 pub(super) const USUALLY_INCLUDED: &str = "conf.d/*.toml";

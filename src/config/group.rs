@@ -92,6 +92,12 @@ impl<'a> Groups<'a> {
         None
     }
 
+    /// What every target of this group has in common.
+    pub(super) fn template(&self, name: &str, report: &Report) -> Option<&Template> {
+        self.settings(name, report)?;
+        self.groups.get(name)?.template.as_ref()
+    }
+
     /// True where any group lists addresses.
     pub(super) fn have_urls(&self) -> bool {
         self.groups.values().any(|group| group.has_urls)

@@ -33,7 +33,10 @@ pub(super) fn log(root: &mut Table<'_>) -> LogOptions {
 }
 
 /// `[retention]`, which must leave room for the pair of a leak.
-pub(super) fn retention(root: &mut Table<'_>, targets: &[Target]) -> (retention::Policy, Keep) {
+pub(super) fn retention<'t>(
+    root: &mut Table<'_>,
+    targets: impl Iterator<Item = &'t Target>,
+) -> (retention::Policy, Keep) {
     let mut table = root.section("retention");
     let usual = retention::Policy::default();
     let largest = ByteSize::mib(1 << 30);
@@ -44,7 +47,7 @@ pub(super) fn retention(root: &mut Table<'_>, targets: &[Target]) -> (retention:
         total: table.size("total", usual.total, ByteSize::mib(1)..=largest),
         min_free: table.size("min_free", usual.min_free, ByteSize::new(0)..=largest),
     };
-    let largest_capture = targets.iter().filter_map(|target| Some(target.capture.as_ref()?.deadlines.max_bytes)).max();
+    let largest_capture = targets.filter_map(|target| Some(target.capture.as_ref()?.deadlines.max_bytes)).max();
     if let Some(max_bytes) = largest_capture.filter(|max_bytes| *max_bytes > policy.total) {
         let problem = format!(
             "must be at least the largest `snapshot.max_bytes`, {max_bytes}, or a snapshot would not outlive its arrival"

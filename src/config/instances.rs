@@ -4,7 +4,10 @@ use url::Url;
 
 use super::Target;
 use super::target::{Settings, beneath};
-use crate::discovery::naming::Naming;
+use crate::discovery::list::Instance;
+use crate::discovery::naming::{Naming, Place};
+use crate::http::ShownUrl;
+use crate::probe::Format;
 use crate::target::{Labels, TargetName};
 
 /// What an address makes a target of.
@@ -26,6 +29,38 @@ impl Template {
     pub(super) fn new(settings: Settings, group: Option<String>, naming: Naming) -> Option<Self> {
         let name = TargetName::new("placeholder").expect("a constant");
         Some(Self { prototype: settings.into_target(name, group)?, naming })
+    }
+
+    /// The same for targets of this group that are called in this way.
+    pub(super) fn with(&self, group: Option<String>, naming: Naming) -> Self {
+        let mut prototype = self.prototype.clone();
+        prototype.group = group.or(prototype.group);
+        Self { prototype, naming }
+    }
+
+    /// A target as all of them are, but for name, address and labels.
+    pub fn prototype(&self) -> &Target {
+        &self.prototype
+    }
+
+    /// The target that an instance of `source` stands for; why there is none.
+    pub fn instance(&self, source: &str, instance: &Instance) -> Result<Target, String> {
+        let url = instance.url()?;
+        let place = Place { group: self.prototype.group.as_deref(), source, labels: &instance.labels, url: &url };
+        let name = self.naming.name(&place).map_err(|problem| format!("{} {problem}", ShownUrl::origin(&url)))?;
+        self.at(name, instance)
+    }
+
+    /// The same by a name that is known.
+    pub fn at(&self, name: TargetName, instance: &Instance) -> Result<Target, String> {
+        let url = instance.url()?;
+        let mut target = self.target(name, &url, instance.kept_labels())?;
+        if let (Format::Prometheus, Some(path)) = (target.probe.format, instance.metrics_path()) {
+            let place =
+                beneath(Some(&url), &path).map_err(|problem| format!("{} has a path that {problem}", target.name))?;
+            target.probe.url = place.unwrap_or(url);
+        }
+        Ok(target)
     }
 
     /// The target at `base`; labels of its own come before those of the group.

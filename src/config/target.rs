@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::Target;
 use super::connection::{client, parse_url};
 use super::detection;
 use super::found::{Found, Wrong};
 use super::group;
+use super::instances::Template;
 use super::profile;
 use super::secret::Vault;
 use super::snapshot;
 use super::table::Table;
 use super::values::{quoted, show_duration};
+use super::{Source, Target, sources};
+use crate::discovery::naming::Naming;
 use crate::http::ShownUrl;
 use crate::probe::health::Field;
 use crate::probe::{Format, Selector};
@@ -28,7 +30,7 @@ pub(super) const EXAMPLE_URL: &str = "\"http://127.0.0.1:3000\"";
 pub(super) const EXAMPLE_GROUP: &str = "\"checkout\"";
 
 /// All targets, each with its group's settings and those of `[defaults]` for what it leaves out.
-pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> Vec<Target> {
+pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> (Vec<Target>, Vec<Source>) {
     let mut defaults = root.section("defaults");
     // Read once for itself, so that its problems are found even where every target overrides it.
     settings(&mut defaults, vault, None);
@@ -48,13 +50,17 @@ pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> Vec<Target> {
         row.finish();
     }
     targets.extend(groups.instances(&mut names));
-    if targets.is_empty() && !had_rows && !root.is_blamed("targets") && !groups.have_urls() {
+    let plain =
+        Template::new(settings(&mut defaults, vault, Some(&Template::placeholder())), default_group, Naming::default());
+    let sources = plain.map(|plain| sources::read(root, vault, &groups, &plain)).unwrap_or_default();
+    let has_sources = sources::LISTS.into_iter().any(|list| root.has(list));
+    if targets.is_empty() && !had_rows && !root.is_blamed("targets") && !groups.have_urls() && !has_sources {
         root.missing("targets", "[[targets]] with a name and a url");
     }
     groups.finish();
     defaults.finish();
     warn_of_twins(root, &targets);
-    targets
+    (targets, sources)
 }
 
 /// Two names for one process: each of its leaks would be told twice, and its snapshots would be taken twice.

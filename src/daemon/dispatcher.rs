@@ -244,6 +244,7 @@ impl Dispatcher {
             Event::Delivered { channel, entry, tried } => self.on_delivered(&channel, &entry, tried, batch),
             Event::Asked(request) => self.on_request(request, batch).await,
             Event::Recorded(event) => batch.record(*event),
+            Event::Trouble { subject, why, is_over } => self.on_trouble(&subject, &why, is_over, batch),
         }
     }
 

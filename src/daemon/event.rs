@@ -35,6 +35,15 @@ pub enum Event {
     },
     /// A person asks.
     Asked(web::Request),
+    /// Something that troubles heapwatch itself began or ended.
+    Trouble {
+        /// What it is about, the same words at both ends.
+        subject: String,
+        /// What is wrong, or how it ended.
+        why: String,
+        /// Whether it is over.
+        is_over: bool,
+    },
     /// Something for the audit trail that decides nothing, such as a new configuration.
     Recorded(Box<AuditEvent>),
 }

@@ -7,6 +7,7 @@ mod evidence;
 mod polls;
 mod process;
 mod remote;
+mod sources;
 mod targets;
 
 use std::sync::atomic::AtomicU64;
@@ -22,6 +23,7 @@ use evidence::Evidence;
 use polls::Polls;
 use process::Process;
 use remote::Remote;
+use sources::Sources;
 use targets::Targets;
 
 type FloatGauge = Gauge<f64, AtomicU64>;
@@ -47,6 +49,7 @@ pub struct Metrics {
     evidence: Evidence,
     channels: Channels,
     remote: Remote,
+    sources: Sources,
     config: Configuration,
 }
 
@@ -67,9 +70,10 @@ impl Metrics {
         registry.register("build", "What is running", version);
         let (polls, evidence) = (Polls::new(&mut registry), Evidence::new(&mut registry));
         let (channels, remote) = (Channels::new(&mut registry), Remote::new(&mut registry));
+        let sources = Sources::new(&mut registry, board.clone());
         let config = Configuration::new(&mut registry);
         registry.register_collector(Box::new(Targets { board }));
-        Self { registry, own, polls, evidence, channels, remote, config }
+        Self { registry, own, polls, evidence, channels, remote, sources, config }
     }
 
     /// A configuration was loaded at this Unix time, or refused.

@@ -25,7 +25,7 @@ pub(super) async fn run(options: Options, board: Board, round: Duration) {
     loop {
         rounds.tick().await;
         let now = polls(&board);
-        let complete = now.iter().all(|(name, polls)| before.get(name).is_some_and(|before| polls > before));
+        let complete = now.iter().all(|(name, polls)| before.get(name).is_none_or(|before| polls > before));
         before = now;
         if !complete {
             continue;

@@ -1,6 +1,8 @@
 //! The supervisor: starts and ends watchers as the configuration says, and swaps in a new one whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod listed;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +12,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::dispatcher::{Known, Order, Rules, recall};
+use super::dispatcher::{Known, Order, Rules};
 use super::event::Event;
 use super::metrics::Metrics;
 use super::pings;
 use super::remote::{self, Polled, Remote};
+use super::sources::Sources;
 use super::watcher::{Command, Surroundings, Watcher};
 use super::{Launch, ReloadReply, analysis, notify};
-use crate::config::{self, Config, Target, WebOptions};
+use crate::config::{self, Config, Discovery, Target, WebOptions};
 use crate::daemon::clock::Clock;
 use crate::errors;
 use crate::http::ShownUrl;
@@ -51,6 +54,9 @@ pub(super) struct Supervisor {
     remotes: Vec<Remote>,
     /// From the watchers to them.
     polled: broadcast::Sender<Polled>,
+    sources: Sources,
+    discovery: Discovery,
+    configured: Vec<Arc<Target>>,
     current: Option<Config>,
 }
 
@@ -77,21 +83,35 @@ pub(super) struct Parts {
 #[derive(Debug)]
 struct Watched {
     target: Arc<Target>,
+    /// The source that lists it, where the configuration does not.
+    source: Option<String>,
     commands: mpsc::Sender<Command>,
     stop: CancellationToken,
 }
 
 impl Supervisor {
-    pub(super) fn new(parts: Parts) -> Self {
-        let (watched, watchers, pings) = (BTreeMap::new(), JoinSet::new(), JoinSet::new());
-        Self { parts, watched, watchers, pings, remotes: Vec::new(), polled: remote::channel(), current: None }
+    pub(super) fn new(parts: Parts, config: &Config) -> Self {
+        let sources = Sources::new(parts.clock, Arc::clone(&parts.metrics), &config.state_directory);
+        Self {
+            parts,
+            watched: BTreeMap::new(),
+            watchers: JoinSet::new(),
+            pings: JoinSet::new(),
+            remotes: Vec::new(),
+            polled: remote::channel(),
+            sources,
+            discovery: config.discovery,
+            configured: Vec::new(),
+            current: None,
+        }
     }
 
     /// Serves reloads until the stop signal, then waits for the watchers' last reports.
     pub(super) async fn run(mut self, mut reloads: mpsc::Receiver<ReloadReply>) {
         let stop = self.parts.stop.clone();
         loop {
-            // Both branches are cancel-safe: a token and a channel's receive.
+            let departure = self.sources.next_departure(&self.discovery);
+            // Each branch is cancel-safe: a token, two channels' receives and a sleep.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -100,6 +120,8 @@ impl Supervisor {
                     // Whoever asked may have gone away; the log has said it all the same.
                     reply.send(outcome).ok();
                 }
+                Some(news) = self.sources.next() => self.on_source_news(news).await,
+                () = sleep_until(departure) => self.on_departures().await,
             }
         }
         self.pings.shutdown().await;
@@ -167,18 +189,21 @@ impl Supervisor {
         let order =
             Order::Govern { rules: Box::new(rules_of(&config, &self.parts.launch)), channels: config.channels.clone() };
         self.order(order).await;
-        let wanted: BTreeSet<&TargetName> = config.targets.iter().map(|target| &target.name).collect();
-        let gone: Vec<TargetName> = self.watched.keys().filter(|name| !wanted.contains(name)).cloned().collect();
-        for name in gone {
+        let is_first = self.current.is_none();
+        self.discovery = config.discovery;
+        self.configured = config.targets.iter().cloned().map(Arc::new).collect();
+        let (told, orphans) = self.sources.follow(&config, &self.parts.stop).await;
+        for told in told {
+            self.tell(told).await;
+        }
+        for name in orphans {
             self.release(name).await;
         }
         self.send_to(&config.remote_write).await;
-        let new = config.targets.iter().map(|target| &target.name).filter(|name| !self.watched.contains_key(*name));
-        let mut known = recall(&self.parts.store, new.cloned(), self.parts.clock.now()).await;
-        for target in &config.targets {
-            let known = known.remove(&target.name).unwrap_or_default();
-            self.watch(Arc::new(target.clone()), known).await;
+        if is_first {
+            self.adopt_leaving().await;
         }
+        self.follow_targets().await;
         self.pings.shutdown().await;
         for ping in &config.alerts.pings {
             self.pings.spawn(pings::run(ping.clone(), self.parts.board.clone(), longest_interval(&config)));
@@ -239,11 +264,14 @@ impl Supervisor {
         self.order(Order::Release(name)).await;
     }
 
-    async fn watch(&mut self, target: Arc<Target>, known: Known) {
+    async fn watch(&mut self, target: Arc<Target>, source: Option<String>, known: Known) {
         let name = target.name.clone();
         match self.watched.get_mut(&name) {
-            Some(watched) if watched.target.same_as(&target) => {}
+            Some(watched) if Arc::ptr_eq(&watched.target, &target) || watched.target.same_as(&target) => {
+                watched.source = source;
+            }
             Some(watched) => {
+                watched.source = source;
                 watched.target = Arc::clone(&target);
                 self.parts.board.describe(&name, target.labels.clone(), ShownUrl::of(&target.probe.url).to_string());
                 let commands = watched.commands.clone();
@@ -251,14 +279,17 @@ impl Supervisor {
                 commands.send(Command::Reconfigure(Box::new((*target).clone()))).await.ok();
                 self.order(Order::Adopt { target, commands, known: Box::default() }).await;
             }
-            None => self.begin(target, known).await,
+            None => self.begin(target, source, known).await,
         }
     }
 
-    async fn begin(&mut self, target: Arc<Target>, mut known: Known) {
+    async fn begin(&mut self, target: Arc<Target>, source: Option<String>, mut known: Known) {
         /// The dispatcher sends at most a begin and an end at a time; people may ask for pictures besides.
         const COMMAND_QUEUE: usize = 16;
         let name = target.name.clone();
+        if self.sources.came_back(&name) {
+            info!(target.name = %name, "{name} is listed again");
+        }
         self.parts.board.put(TargetStatus {
             name: name.clone(),
             labels: target.labels.clone(),
@@ -283,7 +314,7 @@ impl Supervisor {
         match Watcher::new(Box::new((*target).clone()), stored, command_queue, surroundings) {
             Ok(watcher) => {
                 self.watchers.spawn(watcher.run());
-                self.watched.insert(name, Watched { target, commands, stop });
+                self.watched.insert(name, Watched { target, source, commands, stop });
             }
             Err(problem) => {
                 error!(target.name = %name, error = errors::one_line(&problem), "{name} cannot be watched");
@@ -306,12 +337,26 @@ fn same_listeners(one: &WebOptions, other: &WebOptions) -> bool {
 }
 
 fn longest_interval(config: &Config) -> Duration {
-    config.targets.iter().map(|target| target.interval).max().unwrap_or(TICK)
+    intervals(config).max().unwrap_or(TICK)
+}
+
+/// Of all targets, those among them that are not listed yet.
+fn intervals(config: &Config) -> impl Iterator<Item = Duration> {
+    let listed = config.sources.iter().map(|source| source.template.prototype().interval);
+    config.targets.iter().map(|target| target.interval).chain(listed)
+}
+
+/// Sleeps until then; for ever, where there is no such time.
+async fn sleep_until(then: Option<tokio::time::Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The dispatcher's part of a configuration.
 pub(super) fn rules_of(config: &Config, launch: &Launch) -> Rules {
-    let shortest = config.targets.iter().map(|target| target.interval).min().unwrap_or(TICK);
+    let shortest = intervals(config).min().unwrap_or(TICK);
     Rules {
         limits: config.limits.clone(),
         alerts: config.alerts.clone(),

@@ -38,6 +38,7 @@ pub(super) fn all() -> Routes {
         .post("/api/v1/silences", silences::add)
         .delete("/api/v1/silences/{id}", silences::end)
         .get("/api/v1/events", trail::events)
+        .get("/api/v1/discovery", trail::discovery)
         .get("/api/v1/channels", trail::channels)
         .post("/api/v1/channels/{name}/mend", trail::mend)
         .get("/api/v1/snapshots", api::archive::snapshots)

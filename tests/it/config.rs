@@ -4,6 +4,7 @@ mod case;
 mod groups;
 mod included;
 mod soup;
+mod sources;
 
 use std::io;
 use std::process::Command;

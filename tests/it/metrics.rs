@@ -13,6 +13,7 @@ use heapwatch::leak::Outline;
 use heapwatch::leak::verdict::{Growth, State, Verdict};
 use heapwatch::sample::{Sample, Signal};
 use heapwatch::status::board::Board;
+use heapwatch::status::house::SourceStatus;
 use heapwatch::status::{CareStatus, TargetStatus, WatchStatus};
 use heapwatch::units::ByteRate;
 use heapwatch::web::from_open_metrics;
@@ -22,6 +23,7 @@ use serde_json::Value;
 fn full_page() -> String {
     let board = Board::default();
     board.put(leaking_target());
+    board.keep_house(|house| house.sources.push(source()));
     let metrics = Metrics::new(1.0, board);
     metrics.poll("api", "ok", 0.1);
     metrics.late_ticks(1);
@@ -37,6 +39,7 @@ fn full_page() -> String {
     metrics.gave_up("hook");
     metrics.channel_broken("hook", false);
     metrics.silences(0);
+    metrics.discovery_failed("files");
     metrics.store_failed();
     metrics.storage_free(7);
     metrics.reloaded(Some(8.0));
@@ -46,6 +49,21 @@ fn full_page() -> String {
     metrics.remote_retry("mimir");
     metrics.remote_queued("mimir", 1);
     metrics.render()
+}
+
+fn source() -> SourceStatus {
+    SourceStatus {
+        name: "files".to_owned(),
+        kind: "file_sd".to_owned(),
+        place: "list.json".to_owned(),
+        targets: 1,
+        refused: 1,
+        refusals: Vec::new(),
+        leaving: Vec::new(),
+        last_success: Some(Timestamp::from_unix_ms(0)),
+        failures: 0,
+        last_error: None,
+    }
 }
 
 fn leaking_target() -> TargetStatus {

@@ -9,6 +9,7 @@ mod disk;
 mod figures;
 mod gate;
 mod leak;
+mod listed;
 mod operators;
 mod page;
 mod pretender;

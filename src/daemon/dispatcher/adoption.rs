@@ -31,13 +31,16 @@ impl Dispatcher {
     }
 
     /// Whatever is open on the receivers is closed there. Verdict and episode go with it: a target that comes back is
-    /// judged anew, so that a leak that goes on is confirmed, and told, once more.
+    /// judged anew, so that a leak that goes on is confirmed, and told, once more. Without an episode the verdict stays.
     pub(super) async fn release(&mut self, name: &TargetName) {
         let (mut batch, at) = (Batch::default(), self.tools.clock.now());
+        let has_episode = self.episode_of(name).is_some();
         self.say(name, Fact::Removed { at }, &mut batch);
         if let Some(care) = self.cares.get_mut(name) {
             care.memory.forget_episode(&care.target);
             batch.touched.insert(name.clone());
+        }
+        if has_episode {
             batch.writes.push(Write::State { target: name.clone(), key: DETECTOR_KEY, body: Vec::new() });
         }
         self.commit(batch).await;

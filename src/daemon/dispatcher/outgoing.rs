@@ -12,7 +12,8 @@ use crate::daemon::event::Tried;
 use crate::daemon::ledger::{self, Write};
 use crate::errors;
 use crate::status::house::ChannelStatus;
-use crate::store::record::LetterState;
+use crate::status::trail::Topic;
+use crate::store::record::{AuditEvent, LetterState};
 use crate::target::TargetName;
 
 impl Dispatcher {
@@ -46,6 +47,14 @@ impl Dispatcher {
     ) {
         let alert = policy::trouble(subject, why, status, self.tools.clock.now());
         self.post(&alert, except, batch);
+    }
+
+    /// Trouble that others have found.
+    pub(super) fn on_trouble(&mut self, subject: &str, why: &str, is_over: bool, batch: &mut Batch) {
+        let (kind, status) = if is_over { ("trouble_over", Status::Resolved) } else { ("trouble", Status::Firing) };
+        let event = AuditEvent::new(self.tools.clock.now(), Topic::Daemon, kind, format!("{subject}: {why}"));
+        batch.record(event);
+        self.say_trouble(subject, why, status, None, batch);
     }
 
     /// What a person should know of the state database: how it came up, and whether it can be written.

@@ -1,4 +1,4 @@
-//! The audit trail page by page, and the channels that it speaks of.
+//! The audit trail page by page, and what it speaks of: the channels, and the sources of targets.
 
 use std::time::Duration;
 
@@ -15,6 +15,10 @@ use crate::web::{Asker, Request, Site};
 
 pub(in crate::web) async fn channels(State(site): State<Site>) -> Response {
     Json(serde_json::json!({ "channels": site.board.house().channels })).into_response()
+}
+
+pub(in crate::web) async fn discovery(State(site): State<Site>) -> Response {
+    Json(serde_json::json!({ "sources": site.board.house().sources })).into_response()
 }
 
 pub(in crate::web) async fn mend(

@@ -54,7 +54,10 @@ pub(super) fn render(found: &Found, query: &Query, house: &HouseStatus, now: Tim
 fn troubles(house: &HouseStatus, now: Timestamp) -> Markup {
     let channels: Vec<&ChannelStatus> =
         house.channels.iter().filter(|channel| channel.broken.is_some() || channel.last_error.is_some()).collect();
-    let is_well = channels.is_empty() && !house.store_is_failing && house.refused_reload.is_none();
+    let is_well = channels.is_empty()
+        && !house.store_is_failing
+        && house.refused_reload.is_none()
+        && house.sources.iter().all(|source| source.last_error.is_none());
     html! {
         @if !is_well || !house.store_notes.is_empty() {
             section.troubles aria-labelledby="troubles" {
@@ -72,6 +75,14 @@ fn troubles(house: &HouseStatus, now: Timestamp) -> Markup {
                             strong { "The configuration on disk is refused" } " since " (moment(refused.at))
                             " and the one before stays in force: " (quote(&refused.why)) " "
                             (command("heapwatch check"))
+                        }
+                    }
+                    @for source in house.sources.iter() {
+                        @if let Some(why) = &source.last_error {
+                            li.bad {
+                                strong { "The source " (quote(&source.name)) " (" (quote(&source.kind)) ")" }
+                                " keeps its last good list, " (count(source.targets, "target")) ": " (quote(why)) "."
+                            }
                         }
                     }
                     @for note in &house.store_notes { li { (quote(note)) } }

@@ -20,7 +20,7 @@ use crate::status::dossier::{
     CaptureRecord, Comparison, Dossier, EpisodeRecord, EventLine, ProfileComparison, RestartNote, SnapshotRecord,
     SnapshotSummary,
 };
-use crate::status::house::{ChannelStatus, HouseStatus, RefusedReload};
+use crate::status::house::{ChannelStatus, HouseStatus, RefusedReload, SourceStatus};
 use crate::status::trail::{Topic, TrailEvent, TrailPage};
 use crate::status::{CareStatus, EpisodeStatus, TargetStatus, Verification, WaitingCapture, WatchStatus};
 use crate::target::{Life, TargetName};
@@ -215,6 +215,18 @@ fn hostile_house(hostile: &mut impl FnMut() -> String) -> HouseStatus {
         store_is_failing: true,
         store_notes: vec![hostile()],
         silences: vec![hostile_silence(hostile)],
+        sources: vec![SourceStatus {
+            name: hostile(),
+            kind: "file_sd".to_owned(),
+            place: hostile(),
+            targets: 3,
+            refused: 1,
+            refusals: vec![hostile()],
+            leaving: Vec::new(),
+            last_success: None,
+            failures: 4,
+            last_error: Some(hostile()),
+        }],
         refused_reload: Some(RefusedReload { at: before(1), why: hostile() }),
     }
 }
@@ -243,8 +255,8 @@ fn text_from_targets_heaps_and_receivers_stays_text() {
     let query = Query { q: String::new(), standing: hostile(), page: hostile() };
     let body = overview::render(&survey(&board, &query), &query, &hostile_house(&mut hostile), NOW);
     let page = Page { title: hostile(), part: Part::Targets, now: NOW, body };
-    // Name, why and last error of channels; note; refusal; labels, failure, culprit and refusals of the target.
-    assert_harmless(&page.render().into_string(), 15);
+    // Name, why and last error of channels; name and error of a source; note; refusal; labels, failure, culprit and refusals of the target.
+    assert_harmless(&page.render().into_string(), 17);
 
     let body = target::render(&subject(status.clone(), hostile_dossier(&mut hostile))).into_string();
     assert_harmless(&body, 51);

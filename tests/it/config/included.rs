@@ -59,7 +59,7 @@ fn all_mistakes_of_all_files_are_told_at_once_with_file_and_line() {
     problems.sort();
     let expected = [
         "DIR/conf.d/b.toml:1:10: unclosed array table, expected `]]`: `[[targets]`",
-        "state_directory in DIR/conf.d/d.toml:2: belongs into the main file; an included file holds targets, channels, routes, groups",
+        "state_directory in DIR/conf.d/d.toml:2: belongs into the main file; an included file holds targets, channels, routes, file_sd, http_sd, dns_sd, groups",
         "targets in DIR/conf.d/d.toml:1: must be a list of tables, written as [[targets]], and is a number",
         "targets.a.timout in DIR/conf.d/a.toml:4: is no key of heapwatch; did you mean `timeout`?",
         r#"targets.api.interval = "0s" in DIR/x.toml:4: must be at least 100ms (for example "30s")"#,
