@@ -23,7 +23,7 @@ pub use tls::Trust;
 pub struct ClientOptions {
     /// Longest time for name resolution, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// Idle connections older than this are closed by us; Node closes them after 5 s.
+    /// Idle connections older than this are closed by us; Node closes them after 5 s. Zero: each request has its own.
     pub keep_alive: Duration,
     /// Further certificate authorities, as PEM; the system's are trusted besides.
     pub ca_pem: Option<Vec<u8>>,
@@ -118,12 +118,12 @@ pub fn client_for(url: &Url, options: &ClientOptions) -> Result<reqwest::Client,
 
 /// Makes a client for any URL.
 pub fn client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
-    build(options, options.trust.checked(options)?)
+    options.trust.shared(options, false, || build(options, options.trust.checked(options)?))
 }
 
 /// Makes a client for `http:` URLs only, which reads no certificates and trusts none.
 pub fn plain_client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
-    build(options, options.trust.plain(options)?)
+    options.trust.shared(options, true, || build(options, options.trust.plain(options)?))
 }
 
 fn build(options: &ClientOptions, tls: rustls::ClientConfig) -> Result<reqwest::Client, ClientError> {
@@ -133,6 +133,7 @@ fn build(options: &ClientOptions, tls: rustls::ClientConfig) -> Result<reqwest::
         .default_headers(headers(options)?)
         .connect_timeout(options.connect_timeout)
         .pool_idle_timeout(options.keep_alive)
+        .pool_max_idle_per_host(if options.keep_alive.is_zero() { 0 } else { usize::MAX })
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .gzip(options.gzip);

@@ -3,6 +3,7 @@
 use std::{io, thread};
 
 use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tracing::{info, warn};
 
@@ -28,6 +29,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         warn!("{warning}");
     }
     let executable = std::env::current_exe()?;
+    lift_file_limit();
     let runtime = runtime()?;
     runtime.block_on(async {
         // Listening comes first: a signal during the start must not kill half a daemon.
@@ -50,6 +52,16 @@ fn runtime() -> io::Result<Runtime> {
     const MOST_WORKERS: usize = 4;
     let workers = thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
     Builder::new_multi_thread().worker_threads(workers).enable_all().build()
+}
+
+/// Lets this process open as many files as it may: every target can hold a connection, and the usual limit of 1024, which
+/// is there for programs that use `select`, is no wish of anybody's. Children inherit it, and they need no more.
+fn lift_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let lifted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(problem) = setrlimit(Resource::Nofile, lifted) {
+        warn!(error = %problem, "cannot raise the limit on open files; it stays at {:?}", limit.current);
+    }
 }
 
 /// Serves signals until one asks to stop.

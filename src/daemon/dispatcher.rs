@@ -110,7 +110,7 @@ pub(super) struct Dispatcher {
     tools: Tools,
     rules: Rules,
     ledger: Ledger,
-    cares: BTreeMap<TargetName, Care>,
+    cares: BTreeMap<TargetName, Box<Care>>,
     lanes: BTreeMap<String, Lane>,
     captures: JoinSet<()>,
     analyses: JoinSet<()>,
@@ -256,7 +256,8 @@ impl Dispatcher {
         self.observe_verdicts(now, &mut batch);
         self.tell_of_the_store(&mut batch);
         self.free_budgets(now, &mut batch);
-        for name in self.cares.keys().cloned().collect::<Vec<_>>() {
+        let busy = self.cares.iter().filter(|(_, care)| care.is_busy()).map(|(name, _)| name.clone());
+        for name in busy.collect::<Vec<_>>() {
             self.observe_cost(&name, now, &mut batch);
             self.settle_doubt(&name, now, &mut batch);
             self.try_profile(&name, now, &mut batch).await;
@@ -290,19 +291,17 @@ impl Dispatcher {
 
     fn tell_systemd(&mut self) {
         notify::watchdog();
-        let targets = self.tools.board.all();
-        let count = |state: State| {
-            targets
-                .iter()
-                .filter(|target| target.watch.verdict.as_ref().is_some_and(|verdict| verdict.state == state))
-                .count()
-        };
-        let (leaking, recovering) = (count(State::Leaking), count(State::Recovering));
-        let silent = targets.iter().filter(|target| target.watch.failed_polls > 0).count();
+        let (mut targets, mut leaking, mut recovering, mut silent) = (0, 0, 0, 0);
+        self.tools.board.visit(|status| {
+            let state = status.watch.verdict.as_ref().map(|verdict| verdict.state);
+            targets += 1;
+            leaking += u32::from(state == Some(State::Leaking));
+            recovering += u32::from(state == Some(State::Recovering));
+            silent += u32::from(status.watch.failed_polls > 0);
+        });
         let disk = if self.ledger.is_failing() { "; STATE DATABASE CANNOT BE WRITTEN" } else { "" };
         let line = format!(
-            "watching {} targets: {leaking} leaking, {recovering} recovering, {silent} not answering{disk}",
-            targets.len()
+            "watching {targets} targets: {leaking} leaking, {recovering} recovering, {silent} not answering{disk}"
         );
         if line != self.status_line {
             notify::status(&line);

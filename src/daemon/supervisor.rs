@@ -57,6 +57,7 @@ pub(super) struct Supervisor {
     sources: Sources,
     discovery: Discovery,
     configured: Vec<Arc<Target>>,
+    /// What is in force, but for the targets, which `configured` has.
     current: Option<Config>,
 }
 
@@ -185,13 +186,14 @@ impl Supervisor {
 
     /// Puts a configuration in force: targets that stay the same are not touched. Returns when the dispatcher has taken
     /// all of it in, so that whoever asks then sees open episodes and finds new targets.
-    pub(super) async fn apply(&mut self, config: Config) {
+    pub(super) async fn apply(&mut self, mut config: Config) {
         let order =
             Order::Govern { rules: Box::new(rules_of(&config, &self.parts.launch)), channels: config.channels.clone() };
         self.order(order).await;
         let is_first = self.current.is_none();
         self.discovery = config.discovery;
-        self.configured = config.targets.iter().cloned().map(Arc::new).collect();
+        let longest_interval = longest_interval(&config);
+        self.configured = std::mem::take(&mut config.targets).into_iter().map(Arc::new).collect();
         let (told, orphans) = self.sources.follow(&config, &self.parts.stop).await;
         for told in told {
             self.tell(told).await;
@@ -206,7 +208,7 @@ impl Supervisor {
         self.follow_targets().await;
         self.pings.shutdown().await;
         for ping in &config.alerts.pings {
-            self.pings.spawn(pings::run(ping.clone(), self.parts.board.clone(), longest_interval(&config)));
+            self.pings.spawn(pings::run(ping.clone(), self.parts.board.clone(), longest_interval));
         }
         self.let_in(&config);
         if let Some(hash) = config.hash {
@@ -276,7 +278,7 @@ impl Supervisor {
                 self.parts.board.describe(&name, target.labels.clone(), ShownUrl::of(&target.probe.url).to_string());
                 let commands = watched.commands.clone();
                 // A watcher ends only with the daemon, which needs no new configuration then.
-                commands.send(Command::Reconfigure(Box::new((*target).clone()))).await.ok();
+                commands.send(Command::Reconfigure(Arc::clone(&target))).await.ok();
                 self.order(Order::Adopt { target, commands, known: Box::default() }).await;
             }
             None => self.begin(target, source, known).await,
@@ -311,7 +313,7 @@ impl Supervisor {
         let stored = known.detector.take();
         let adopt = Order::Adopt { target: Arc::clone(&target), commands: commands.clone(), known: Box::new(known) };
         self.order(adopt).await;
-        match Watcher::new(Box::new((*target).clone()), stored, command_queue, surroundings) {
+        match Watcher::new(Arc::clone(&target), stored, command_queue, surroundings) {
             Ok(watcher) => {
                 self.watchers.spawn(watcher.run());
                 self.watched.insert(name, Watched { target, source, commands, stop });

@@ -40,7 +40,7 @@ pub enum Command {
     /// Somebody wants to see floors and fit.
     Picture(oneshot::Sender<Option<Picture>>),
     /// The configuration of this target changed.
-    Reconfigure(Box<Target>),
+    Reconfigure(Arc<Target>),
 }
 
 /// What every watcher shares with the rest of the daemon.
@@ -65,7 +65,7 @@ pub struct Surroundings {
 /// One target's watcher.
 #[derive(Debug)]
 pub struct Watcher {
-    target: Box<Target>,
+    target: Arc<Target>,
     prober: Prober,
     detector: Detector,
     surroundings: Surroundings,
@@ -90,7 +90,7 @@ struct Failing {
 impl Watcher {
     /// A watcher that goes on from `stored`, or starts anew.
     pub fn new(
-        target: Box<Target>,
+        target: Arc<Target>,
         stored: Option<DetectorState>,
         commands: mpsc::Receiver<Command>,
         surroundings: Surroundings,
@@ -135,7 +135,8 @@ impl Watcher {
                 () = tokio::time::sleep_until(due) => {
                     self.count_late(tick.skipped);
                     last_tick = Some(tick.at);
-                    self.poll().await;
+                    // Boxed, because what a request takes is as much as all the rest, and between polls nobody needs it.
+                    Box::pin(self.poll()).await;
                 }
             }
         }
@@ -276,7 +277,7 @@ impl Watcher {
         }
     }
 
-    fn reconfigure(&mut self, target: Box<Target>) {
+    fn reconfigure(&mut self, target: Arc<Target>) {
         match Prober::new(target.probe.clone()) {
             Ok(prober) => self.prober = prober,
             Err(problem) => {

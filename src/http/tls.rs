@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use reqwest::Client;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -11,12 +12,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use secrecy::ExposeSecret;
+use sha2::{Digest as _, Sha256};
 
 use super::{ClientError, ClientOptions};
 
-/// The set-ups of TLS that clients share. Clones share one set, which is filled as clients are made and lives as long
-/// as one of them: the system's authorities are some 100 kB and the sessions that can be resumed some 40 kB, and a
-/// daemon has several clients for each of thousands of targets.
+/// What clients share: the set-ups of TLS, and where all options agree the client itself. Clones share one set, which is
+/// filled as clients are made and lives as long as one of them: the system's authorities are some 100 kB and the sessions
+/// that can be resumed some 40 kB, and a daemon has several clients for each of thousands of targets.
 #[derive(Clone, Default)]
 pub struct Trust(Arc<Mutex<Made>>);
 
@@ -25,7 +27,11 @@ struct Made {
     /// By the authorities that are trusted besides the system's, as PEM.
     verifiers: BTreeMap<Vec<u8>, Arc<dyn ServerCertVerifier>>,
     configs: BTreeMap<Kind, ClientConfig>,
+    /// Whole clients, by a digest of all that they were made of.
+    clients: BTreeMap<Digest, Client>,
 }
+
+type Digest = [u8; 32];
 
 /// What makes one set-up another than the next.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -37,13 +43,34 @@ enum Kind {
 }
 
 impl Trust {
+    /// The client that was made of the same options before, or the one that `make` makes. A client is some 20 kB, and
+    /// most targets of a fleet differ in nothing but their URLs.
+    pub(super) fn shared(
+        &self,
+        options: &ClientOptions,
+        is_plain: bool,
+        make: impl FnOnce() -> Result<Client, ClientError>,
+    ) -> Result<Client, ClientError> {
+        let digest = digest(options, is_plain);
+        if let Some(client) = self.made().clients.get(&digest) {
+            return Ok(client.clone());
+        }
+        let client = make()?;
+        self.made().clients.insert(digest, client.clone());
+        Ok(client)
+    }
+
+    /// Whatever is in it is whole, so a panic elsewhere does no harm.
+    fn made(&self) -> MutexGuard<'_, Made> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The set-up for clients that speak TLS.
     pub(super) fn checked(&self, options: &ClientOptions) -> Result<ClientConfig, ClientError> {
         let authorities = options.ca_pem.clone().unwrap_or_default();
         let identity = options.identity_pem.as_ref().map(|pem| pem.expose_secret().to_owned());
         let kind = Kind::Checked { authorities, identity };
-        // Whatever is in it is whole, so a panic elsewhere does no harm.
-        let made = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = &mut *self.made();
         if let Some(config) = made.configs.get(&kind) {
             return Ok(config.clone());
         }
@@ -62,7 +89,7 @@ impl Trust {
     pub(super) fn plain(&self, options: &ClientOptions) -> Result<ClientConfig, ClientError> {
         options.ca_pem.as_deref().map(authorities).transpose()?;
         identity_of(options)?;
-        let made = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = &mut *self.made();
         if let Some(config) = made.configs.get(&Kind::Plain) {
             return Ok(config.clone());
         }
@@ -84,6 +111,28 @@ impl Made {
         self.verifiers.insert(key.to_owned(), Arc::clone(&verifier));
         Ok(verifier)
     }
+}
+
+/// Of everything that makes one client another than the next. Every field is named, so that a new one cannot be forgotten.
+fn digest(options: &ClientOptions, is_plain: bool) -> Digest {
+    let ClientOptions { connect_timeout, keep_alive, ca_pem, identity_pem, headers, gzip, unix_socket, trust: _ } =
+        options;
+    let mut digest = Sha256::new();
+    let mut add = |part: &[u8]| {
+        digest.update(part.len().to_le_bytes());
+        digest.update(part);
+    };
+    add(&connect_timeout.as_nanos().to_le_bytes());
+    add(&keep_alive.as_nanos().to_le_bytes());
+    add(&[u8::from(*gzip), u8::from(is_plain), u8::from(ca_pem.is_some()), u8::from(identity_pem.is_some())]);
+    add(ca_pem.as_deref().unwrap_or_default());
+    add(identity_pem.as_ref().map_or(&[], |pem| pem.expose_secret().as_bytes()));
+    add(unix_socket.as_deref().map_or(&[], |path| path.as_os_str().as_encoded_bytes()));
+    for (name, value) in headers {
+        add(name.as_bytes());
+        add(value.expose_secret().as_bytes());
+    }
+    digest.finalize().into()
 }
 
 fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, ClientError> {

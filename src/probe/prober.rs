@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Response;
-use reqwest::header::{ACCEPT, LOCATION};
+use reqwest::header::{ACCEPT, CONNECTION, LOCATION};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -95,7 +95,11 @@ impl Prober {
     }
 
     async fn send(&self) -> Result<Response, ProbeError> {
-        let request = self.client.get(self.options.url.clone()).header(ACCEPT, self.reader.accepts());
+        let mut request = self.client.get(self.options.url.clone()).header(ACCEPT, self.reader.accepts());
+        if self.options.client.keep_alive.is_zero() {
+            // The target learns at once that nobody will wait on this connection.
+            request = request.header(CONNECTION, "close");
+        }
         http::authorize(request, &self.options.credentials).send().await.map_err(ProbeError::of_request)
     }
 

@@ -13,14 +13,15 @@ use crate::target::{Labels, TargetName};
 /// idle. It is never held across an await.
 #[derive(Clone, Debug, Default)]
 pub struct Board {
-    targets: Arc<Mutex<BTreeMap<TargetName, TargetStatus>>>,
+    /// Boxed, since a tree keeps a third of its places free.
+    targets: Arc<Mutex<BTreeMap<TargetName, Box<TargetStatus>>>>,
     house: Arc<Mutex<HouseStatus>>,
 }
 
 impl Board {
     /// Adds a target, or replaces what is known of it.
     pub fn put(&self, status: TargetStatus) {
-        self.lock().insert(status.name.clone(), status);
+        self.lock().insert(status.name.clone(), Box::new(status));
     }
 
     /// Shows what a new configuration says of a target, and keeps what was seen and decided.
@@ -51,7 +52,12 @@ impl Board {
 
     /// One target as it stands.
     pub fn get(&self, name: &TargetName) -> Option<TargetStatus> {
-        self.lock().get(name).cloned()
+        self.lock().get(name).map(|status| TargetStatus::clone(status))
+    }
+
+    /// What `look` makes of one target, without a copy of it: it is called with the board locked, and so must be quick.
+    pub fn look<T>(&self, name: &TargetName, look: impl FnOnce(&TargetStatus) -> T) -> Option<T> {
+        self.lock().get(name).map(|status| look(status))
     }
 
     /// The first `limit` targets after `after`, by name, of those that `takes` takes, and how many it takes in all.
@@ -66,7 +72,7 @@ impl Board {
         for status in targets.values().filter(|status| takes(status)) {
             total += 1;
             if selected.len() < limit && after.is_none_or(|after| status.name > *after) {
-                selected.push(status.clone());
+                selected.push(TargetStatus::clone(status));
             }
         }
         (selected, total)
@@ -74,13 +80,18 @@ impl Board {
 
     /// Every target as it stands, by name.
     pub fn all(&self) -> Vec<TargetStatus> {
-        self.lock().values().cloned().collect()
+        self.lock().values().map(|status| TargetStatus::clone(status)).collect()
+    }
+
+    /// Shows every target to `look`, by name, with the board locked: it must be quick.
+    pub fn visit(&self, mut look: impl FnMut(&TargetStatus)) {
+        self.lock().values().for_each(|status| look(status));
     }
 
     /// What `look` makes of every target, by name, without a copy of the whole board: it is called with the board
     /// locked, and so must be quick.
-    pub fn survey<T>(&self, look: impl FnMut(&TargetStatus) -> Option<T>) -> Vec<T> {
-        self.lock().values().filter_map(look).collect()
+    pub fn survey<T>(&self, mut look: impl FnMut(&TargetStatus) -> Option<T>) -> Vec<T> {
+        self.lock().values().filter_map(|status| look(status)).collect()
     }
 
     /// heapwatch itself as it stands.
@@ -94,7 +105,7 @@ impl Board {
     }
 
     /// A panic elsewhere leaves whole values behind, since each update replaces plain fields: reading on is safe.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<TargetName, TargetStatus>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TargetName, Box<TargetStatus>>> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

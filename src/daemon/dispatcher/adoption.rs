@@ -21,12 +21,12 @@ impl Dispatcher {
         let name = target.name.clone();
         let (capturer, profiler) = (Self::make_capturer(&target), Self::make_profiler(&target));
         let care = match self.cares.remove(&name) {
-            Some(care) => Care { target: Arc::clone(&target), capturer, profiler, commands, ..care },
+            Some(care) => Care { target: Arc::clone(&target), capturer, profiler, commands, ..*care },
             None => Self::care_of(Arc::clone(&target), (capturer, profiler), commands, known),
         };
         let mut care = care;
         care.memory.alerts.relabel(target.labels.clone());
-        self.cares.insert(name.clone(), care);
+        self.cares.insert(name.clone(), Box::new(care));
         self.show_care(&name);
     }
 

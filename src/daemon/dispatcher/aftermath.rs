@@ -9,6 +9,7 @@ use crate::capture::gate::{LearnedCost, Refusal};
 use crate::clock::Timestamp;
 use crate::daemon::ledger::Write;
 use crate::evidence::CaptureKind;
+use crate::status::TargetStatus;
 use crate::status::trail::Topic;
 use crate::store::record::{AuditEvent, Disarmed};
 use crate::target::TargetName;
@@ -50,12 +51,13 @@ impl Dispatcher {
     pub(super) fn settle_doubt(&mut self, name: &TargetName, now: Timestamp, batch: &mut Batch) {
         /// The first poll may have begun before the capture ended, and the news of the second may still be queued.
         const LEAST_POLLS: u64 = 3;
-        let Some(status) = self.tools.board.get(name) else { return };
         let Some(care) = self.cares.get_mut(name) else { return };
         let Some(doubt) = &care.doubt else { return };
+        let seen = self.tools.board.look(name, |status| (status.watch.polls, status.watch.healthy_polls));
+        let Some((polls, healthy_polls)) = seen else { return };
         let demanded = care.target.capture.as_ref().map_or(1, |capture| capture.gate.healthy_polls);
-        let polls = status.watch.polls.saturating_sub(doubt.polls_before);
-        if polls < LEAST_POLLS.max(demanded.into()) || status.watch.healthy_polls < demanded.max(1) {
+        let polls = polls.saturating_sub(doubt.polls_before);
+        if polls < LEAST_POLLS.max(demanded.into()) || healthy_polls < demanded.max(1) {
             return;
         }
         let Some(Doubt { kind, part, began, failure, .. }) = care.doubt.take() else { return };
@@ -73,16 +75,16 @@ impl Dispatcher {
 
     /// Learns what a capture has cost from the polls right after it.
     pub(super) fn observe_cost(&mut self, name: &TargetName, now: Timestamp, batch: &mut Batch) {
-        let Some(status) = self.tools.board.get(name) else { return };
         let Some(care) = self.cares.get_mut(name) else { return };
         let Some(settling) = &mut care.memory.settling else { return };
-        if let Some(rss) = status.watch.sample.as_ref().and_then(|sample| sample.rss)
-            && rss > settling.rss_peak
-        {
+        let rss_of = |status: &TargetStatus| status.watch.sample.as_ref().and_then(|sample| sample.rss);
+        let seen = self.tools.board.look(name, |status| (status.watch.polls, rss_of(status)));
+        let Some((polls, rss)) = seen else { return };
+        if let Some(rss) = rss.filter(|rss| *rss > settling.rss_peak) {
             settling.rss_peak = rss;
             batch.touched.insert(name.clone());
         }
-        if status.watch.polls < settling.polls_before + SETTLING_POLLS {
+        if polls < settling.polls_before + SETTLING_POLLS {
             return;
         }
         let learned = LearnedCost::measured(settling.heap_used, settling.rss_before, settling.rss_peak, now);

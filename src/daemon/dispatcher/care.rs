@@ -261,6 +261,11 @@ impl Memory {
 }
 
 impl Care {
+    /// True where a tick has something to look at: a capture that is due, in doubt or not yet counted in its cost.
+    pub(super) fn is_busy(&self) -> bool {
+        self.memory.wanted.is_some() || self.memory.settling.is_some() || self.doubt.is_some()
+    }
+
     /// Drops attempts that no longer count; whether there were any.
     pub(super) fn forget_old_attempts(&mut self, now: Timestamp) -> bool {
         let before = self.attempts.len();

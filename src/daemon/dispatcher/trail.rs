@@ -74,19 +74,21 @@ impl Dispatcher {
     /// Records verdicts that have changed: those that lead to alerts at once, any other when it has held for a block, so
     /// that a target which answers now and then does not fill the trail.
     pub(super) fn observe_verdicts(&mut self, now: Timestamp, batch: &mut Batch) {
-        for (name, care) in &mut self.cares {
-            let Some(verdict) = self.tools.board.get(name).and_then(|status| status.watch.verdict) else { continue };
-            let (before, state) = (care.memory.verdict, verdict.state);
-            let is_urgent = matches!(state, State::Suspected | State::Leaking | State::Recovering);
+        let cares = &self.cares;
+        let changed = self.tools.board.survey(|status| {
+            let verdict = status.watch.verdict.as_ref()?;
+            let care = cares.get(&status.name)?;
+            let is_urgent = matches!(verdict.state, State::Suspected | State::Leaking | State::Recovering);
             let holds = is_urgent || now.since(verdict.since) >= care.target.leak.block;
-            if before == Some(state) || !holds {
-                continue;
-            }
-            care.memory.verdict = Some(state);
-            batch.touched.insert(name.clone());
+            (holds && care.memory.verdict != Some(verdict.state)).then(|| (status.name.clone(), verdict.clone()))
+        });
+        for (name, verdict) in changed {
+            let Some(care) = self.cares.get_mut(&name) else { continue };
+            let (before, state) = (care.memory.verdict.replace(verdict.state), verdict.state);
             let from = before.map_or_else(String::new, |before| format!(", was {before}"));
             let event = AuditEvent::new(now, Topic::Verdict, state.name(), format!("{name}: {state}{from}"));
-            batch.record(event.about(name).with(&verdict));
+            batch.record(event.about(&name).with(&verdict));
+            batch.touched.insert(name);
         }
     }
 
