@@ -211,15 +211,13 @@ fn on_disk(dir: &Path, names: &[TargetName], known: &What) {
 /// The whole daemon, until it has put its configuration in force: every target with its verdict as it was.
 async fn start(dir: &Path, names: &[TargetName]) {
     let file = dir.join("heapwatch.toml");
-    let (state, snapshots, socket) = (dir.display(), dir.join("snapshots"), dir.join("socket"));
-    let mut text = format!(
-        "state_directory = \"{state}\"\nsnapshot_directory = {snapshots:?}\n[web]\nlisten = \"unix:{}\"\n",
-        socket.display()
+    let state = dir.display();
+    // Nobody listens there, and no poll is due before the daemon is ready.
+    let tables = names.iter().map(|name| format!("[[targets]]\nname = \"{name}\"\nurl = \"http://127.0.0.1:1\"\n"));
+    let text = format!(
+        "state_directory = \"{state}\"\nsnapshot_directory = \"{state}/snapshots\"\n[web]\nlisten = \"unix:{state}/socket\"\n{}",
+        tables.collect::<String>()
     );
-    for name in names {
-        // Nobody listens there, and no poll is due before the daemon is ready.
-        text += &format!("[[targets]]\nname = \"{name}\"\nurl = \"http://127.0.0.1:1\"\n");
-    }
     std::fs::write(&file, text).unwrap();
     let watch = Stopwatch::start();
     let config = config::load(&Sources { file: Some(file), ..Sources::default() }).unwrap();

@@ -190,9 +190,10 @@ async fn run(
     ready: watch::Sender<bool>,
     mut ending: Ending,
 ) {
-    supervisor.apply(config).await;
+    // Boxed, since what a start and a reload take would stay with the task for good.
+    Box::pin(supervisor.apply(config)).await;
     ready.send_replace(true);
-    supervisor.run(reloads).await;
+    Box::pin(supervisor.run(reloads)).await;
     // Watchers have reported for the last time; only now the dispatcher may stop listening to them.
     ending.dispatcher_stop.cancel();
     if let Err(problem) = ending.dispatching.await {

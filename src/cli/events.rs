@@ -47,7 +47,7 @@ const FOLLOWING: Duration = Duration::from_secs(1);
 /// Where the trail is read.
 enum Source<'a> {
     Daemon(&'a ServerArgs),
-    Database(Store),
+    Database(Box<Store>),
 }
 
 /// Why the trail cannot be read.
@@ -78,7 +78,7 @@ pub async fn run(args: EventsArgs, config: &ConfigArgs) -> Result<(), Failure> {
     loop {
         let page = match source.page(&query).await {
             Err(EventsError::Ask(AskError::Silent { .. })) if query.after == Some(0) && !args.follow => {
-                source = Source::Database(open(&config.load()?.state_directory)?);
+                source = Source::Database(Box::new(open(&config.load()?.state_directory)?));
                 continue;
             }
             page => page?,

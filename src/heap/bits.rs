@@ -87,7 +87,9 @@ mod tests {
         #[test]
         fn members_are_numbered_in_order(members in proptest::collection::btree_set(0usize..300, 0..120)) {
             let mut bits = Bits::new(300);
-            members.iter().for_each(|&member| bits.set(member));
+            for &member in &members {
+                bits.set(member);
+            }
             let ranked = RankedBits::new(bits);
             prop_assert_eq!(ranked.count(), members.len());
             for (number, &member) in members.iter().enumerate() {

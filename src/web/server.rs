@@ -154,8 +154,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let stream = TokioIo::new(Paced::new(stream, limits.request_timeout));
-    let mut server = http1::Builder::new();
-    server
+    let mut builder = http1::Builder::new();
+    builder
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_buf_size(HEAD_LIMIT_BYTES)
@@ -165,7 +165,7 @@ where
         request.extensions_mut().insert(peer);
         routes.call(request)
     });
-    let mut connection = pin!(server.serve_connection(stream, service));
+    let mut connection = pin!(builder.serve_connection(stream, service));
     tokio::select! {
         ended = connection.as_mut() => { ended.ok(); }
         () = stop.cancelled() => {

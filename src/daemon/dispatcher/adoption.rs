@@ -20,12 +20,12 @@ impl Dispatcher {
     pub(super) fn adopt(&mut self, target: Arc<Target>, commands: mpsc::Sender<Command>, known: Known) {
         let name = target.name.clone();
         let (capturer, profiler) = (Self::make_capturer(&target), Self::make_profiler(&target));
-        let care = match self.cares.remove(&name) {
-            Some(care) => Care { target: Arc::clone(&target), capturer, profiler, commands, ..*care },
-            None => Self::care_of(Arc::clone(&target), (capturer, profiler), commands, known),
+        let labels = target.labels.clone();
+        let mut care = match self.cares.remove(&name) {
+            Some(care) => Care { target, capturer, profiler, commands, ..*care },
+            None => Self::care_of(target, (capturer, profiler), commands, known),
         };
-        let mut care = care;
-        care.memory.alerts.relabel(target.labels.clone());
+        care.memory.alerts.relabel(labels);
         self.cares.insert(name.clone(), Box::new(care));
         self.show_care(&name);
     }

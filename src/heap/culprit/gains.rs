@@ -97,9 +97,9 @@ pub(super) fn roll_up(pair: &Pair, keepers: &Keepers<'_>, gains: &mut Gains, lea
             passed_to.insert(node, again);
         }
     }
-    let last = |holder: &Node| match passed_to.get(holder) {
-        Some(&last) => Some(last).filter(|&last| last != ROOT),
+    let outermost = |holder: &Node| match passed_to.get(holder) {
+        Some(&above) => Some(above).filter(|&above| above != ROOT),
         None => Some(*holder),
     };
-    gains.last = keepers.holders().iter().map(last).collect();
+    gains.last = keepers.holders().iter().map(outermost).collect();
 }

@@ -215,7 +215,9 @@ impl Counts {
         let stories: Vec<Vec<Alert>> = ["api", "worker", "mail"].into_iter().map(story).collect();
         receiver.script(std::iter::repeat_n(fault.answer, fault.count));
         for position in 0..stories[0].len() {
-            stories.iter().for_each(|story| channel.push(story[position].clone()));
+            for story in &stories {
+                channel.push(story[position].clone());
+            }
             channel.run_until(channel.now.plus(Duration::from_secs(random.u64(0..1_800)))).await;
         }
         channel.run_until(hours(23)).await;

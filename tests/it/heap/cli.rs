@@ -169,10 +169,10 @@ fn what_does_not_fit_is_counted_and_said() {
 /// `DevTools` and memlab make one string of all strings and end at V8's longest of 512 MiB.
 #[test]
 fn strings_beyond_512_mib_are_no_special_case() {
+    const TEXT: &str = "a text that is as long as many are: the body of a request, say, or a page that was rendered";
     if !node_is_there() {
         return;
     }
-    const TEXT: &str = "a text that is as long as many are: the body of a request, say, or a page that was rendered";
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("long.heapsnapshot");
     let mut packed = zstd::Encoder::new(fs::File::create(&file).unwrap(), 1).unwrap();

@@ -86,7 +86,9 @@ impl Damage {
 
 fn damaged(file: &[u8], damages: &[Damage]) -> Vec<u8> {
     let mut file = file.to_vec();
-    damages.iter().for_each(|damage| damage.inflict(&mut file));
+    for damage in damages {
+        damage.inflict(&mut file);
+    }
     file
 }
 
