@@ -92,7 +92,8 @@ pub struct Location {
 pub struct PathStep {
     /// The property, variable or index.
     pub edge: String,
-    /// V8's type of the edge: `property`, `element`, `context`, `internal`, `hidden`, `shortcut` or `weak`.
+    /// V8's type of the edge: `property`, `element`, `context`, `internal`, `hidden`, `shortcut` or `weak`; or `chain`
+    /// where there are too many objects between to list them, and then there is no one edge.
     pub edge_type: String,
     /// The class of the node, with its name where it has one of its own.
     pub node: String,

@@ -81,7 +81,7 @@ pub struct TrailPage {
 }
 
 /// What happens besides verdicts, which are named by their state, and the news that channels are told.
-pub const OWN_KINDS: [&str; 22] = [
+pub const OWN_KINDS: [&str; 28] = [
     "delivered",
     "delivery_failed",
     "withdrawn",
@@ -91,6 +91,12 @@ pub const OWN_KINDS: [&str; 22] = [
     "snapshot_deleted",
     "snapshot_pinned",
     "snapshot_unpinned",
+    "profile_started",
+    "profile_stored",
+    "profile_failed",
+    "profile_absent",
+    "profiles_compared",
+    "profiles_not_compared",
     "disarmed",
     "rearmed",
     "silence_added",

@@ -203,9 +203,10 @@ impl<'a> Describer<'a> {
         let mut from = None;
         for &(edge, node) in &way.steps {
             let named = edge.zip(from).map(|(edge, from)| edge_name(self.graph(), from, edge));
+            let unnamed = if from.is_none() { "" } else { "chain" };
             steps.push(PathStep {
                 edge: named.unwrap_or_default(),
-                edge_type: edge.map_or("", |edge| self.graph().edge_kind(edge).name()).to_owned(),
+                edge_type: edge.map_or(unnamed, |edge| self.graph().edge_kind(edge).name()).to_owned(),
                 node: self.step_name(node),
                 id: self.graph().id(node),
             });
