@@ -1,7 +1,7 @@
 //! The scorecard: the detector and the rules that people run today, on the same made-up processes.
 //!
-//! `cargo bench --bench scorecard -- --seed 1 --count 8 [--no-limit]` prints for each family how many traces were
-//! judged rightly, the false alarms, and how far on the way to their limit leaks were confirmed; then a line of totals
+//! `cargo bench --bench scorecard -- --seed 1 --count 8 [--no-limit]` adds the recordings of real processes and prints
+//! for each family how many traces were judged rightly, the false alarms, and how far on the way to their limit leaks were confirmed; then a line of totals
 //! for the detector and for each rule.
 #![expect(clippy::print_stdout, reason = "the scorecard is its output")]
 
@@ -10,9 +10,11 @@ mod rules;
 
 use std::thread;
 
+use corpus::recordings::{RECORDINGS, recordings};
 use corpus::{FAMILIES, Trace, corpus};
 use heapwatch::leak::event::Change;
 use heapwatch::leak::{Detector, Observation, Options};
+use heapwatch::sample::Sample;
 use heapwatch::units::ByteSize;
 use rules::RULES;
 
@@ -33,7 +35,8 @@ fn main() {
         position.and_then(|at| arguments.get(at + 1)?.parse().ok()).unwrap_or(default)
     };
     let with_limit = !arguments.iter().any(|argument| argument == "--no-limit");
-    let traces = corpus(number("--seed", 1), number("--count", 8));
+    let mut traces = corpus(number("--seed", 1), number("--count", 8));
+    traces.extend(recordings());
     let detector = judge_all(&traces, &|trace| detector_alarms(trace, with_limit));
     print_families(&detector);
     println!();
@@ -57,10 +60,22 @@ fn judge_all(traces: &[Trace], alarms: &(impl Fn(&Trace) -> Vec<f64> + Sync)) ->
 
 fn detector_alarms(trace: &Trace, with_limit: bool) -> Vec<f64> {
     let memory_limit = with_limit.then(|| ByteSize::new(trace.limit));
-    let mut detector = Detector::new(Options { memory_limit, ..Options::default() });
+    let mut detector = Detector::new(paced(Options { memory_limit, ..Options::default() }, &trace.samples));
     let events = trace.samples.iter().flat_map(|sample| detector.observe(Observation::Sample(sample)));
     let confirmed = events.filter(|event| matches!(event.change, Change::LeakConfirmed { .. }));
     confirmed.map(|event| event.at.unix_seconds()).collect()
+}
+
+/// The options with the interval of the trace, as `replay` takes them: some recordings have a sample a minute.
+fn paced(options: Options, samples: &[Sample]) -> Options {
+    let mut gaps: Vec<_> = samples.windows(2).map(|pair| pair[1].at.since(pair[0].at)).collect();
+    gaps.sort_unstable();
+    match gaps.get(gaps.len() / 2) {
+        Some(typical) if *typical > options.interval * 3 / 2 => {
+            Options { interval: *typical, block: options.block.max(*typical * 10), ..options }
+        }
+        _ => options,
+    }
 }
 
 fn judged(trace: &Trace, alarms: &[f64]) -> Judged {
@@ -77,18 +92,14 @@ fn judged(trace: &Trace, alarms: &[f64]) -> Judged {
 
 fn print_families(judged: &[Judged]) {
     println!("{:<28} {:>7} {:>12} {:>11} {:>11}", "family", "right", "false alarms", "lead median", "lead worst");
-    for family in &FAMILIES {
-        let own: Vec<&Judged> = judged.iter().filter(|judged| judged.family == family.name).collect();
+    for family in FAMILIES.iter().map(|family| family.name).chain([RECORDINGS]) {
+        let own: Vec<&Judged> = judged.iter().filter(|judged| judged.family == family).collect();
         let right =
             own.iter().filter(|judged| judged.false_alarms == 0 && judged.leaks == judged.lead.is_some()).count();
         let false_alarms: usize = own.iter().map(|judged| judged.false_alarms).sum();
         let leads = leads(own.iter().copied());
         let (median, worst) = (percent(leads.get(leads.len() / 2)), percent(leads.last()));
-        println!(
-            "{:<28} {:>7} {false_alarms:>12} {median:>11} {worst:>11}",
-            family.name,
-            format!("{right}/{}", own.len())
-        );
+        println!("{:<28} {:>7} {false_alarms:>12} {median:>11} {worst:>11}", family, format!("{right}/{}", own.len()));
     }
 }
 

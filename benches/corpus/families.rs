@@ -15,7 +15,7 @@ pub(crate) struct Family {
 }
 
 /// Every family, leaks first.
-pub(crate) const FAMILIES: [Family; 22] = [
+pub(crate) const FAMILIES: [Family; 24] = [
     Family { name: "leak, steady", make: leak_steady },
     Family { name: "leak that slows down", make: leak_slowing },
     Family { name: "leak that ramps up", make: leak_ramping },
@@ -27,6 +27,7 @@ pub(crate) const FAMILIES: [Family; 22] = [
     Family { name: "leak in whole MB", make: leak_rounded },
     Family { name: "leak with outages", make: leak_outages },
     Family { name: "leak after weeks of cycles", make: leak_late },
+    Family { name: "leak, levels told", make: leak_levels },
     Family { name: "flat", make: ok_flat },
     Family { name: "weekly cycle", make: ok_weekly },
     Family { name: "cache fills in hours", make: ok_cache },
@@ -38,6 +39,7 @@ pub(crate) const FAMILIES: [Family; 22] = [
     Family { name: "collector changes mode", make: ok_collector_mode },
     Family { name: "rss alone, sawtooth", make: ok_rss_only },
     Family { name: "deploys and outages", make: ok_deploys },
+    Family { name: "healthy, levels told", make: ok_levels },
 ];
 
 fn between(rng: &mut Rng, low: f64, high: f64) -> f64 {
@@ -85,7 +87,7 @@ fn spec(rng: &mut Rng, trace_hours: f64, live: Size) -> Spec {
             young: *rng.choice([4.0, 16.0, 16.0, 32.0].iter()).expect("not empty"),
             patience: decades(rng, 0.3, 6.0),
         },
-        report: Report { rss_only: false, rounded: false, counters: rng.bool(), outages: 0.5 },
+        report: Report { rss_only: false, rounded: false, counters: rng.bool(), levels: false, outages: 0.5 },
     }
 }
 
@@ -192,6 +194,14 @@ fn leak_late(rng: &mut Rng) -> Spec {
     leaking(spec, 2048.0, start)
 }
 
+/// A leak of a process that tells what its major collections leave.
+fn leak_levels(rng: &mut Rng) -> Spec {
+    let make = rng.choice([leak_steady, leak_slowing, leak_daily, leak_tenants]).expect("not empty");
+    let mut spec = make(rng);
+    spec.report.levels = true;
+    spec
+}
+
 fn ok_flat(rng: &mut Rng) -> Spec {
     let base = started(rng);
     spec(rng, 72.0, Box::new(move |_, age| base(age)))
@@ -288,5 +298,13 @@ fn ok_deploys(rng: &mut Rng) -> Spec {
     let mut spec = spec(rng, 72.0, Box::new(move |_, age| base(age)));
     spec.restarts = (0..rng.u32(3..12)).map(|_| between(rng, 0.0, 72.0 * 3600.0)).collect();
     spec.report.outages = 8.0;
+    spec
+}
+
+/// A healthy process that tells what its major collections leave.
+fn ok_levels(rng: &mut Rng) -> Spec {
+    let make = rng.choice([ok_flat, ok_weekly, ok_cache, ok_pool, ok_launch, ok_batches, ok_idle]).expect("not empty");
+    let mut spec = make(rng);
+    spec.report.levels = true;
     spec
 }

@@ -5,6 +5,7 @@
 
 mod families;
 mod process;
+pub(crate) mod recordings;
 
 use heapwatch::sample::Sample;
 

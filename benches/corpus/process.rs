@@ -59,6 +59,10 @@ pub(crate) struct Collector {
 
 /// What the target reports and how well it answers.
 #[derive(Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that a service reports or not, apart from the others"
+)]
 pub(crate) struct Report {
     /// rss alone.
     pub(crate) rss_only: bool,
@@ -66,6 +70,8 @@ pub(crate) struct Report {
     pub(crate) rounded: bool,
     /// Requests and uptime.
     pub(crate) counters: bool,
+    /// The level of the heap after the last major collection, and how many there were.
+    pub(crate) levels: bool,
     /// Outages a day, each of 1 to 40 polls.
     pub(crate) outages: f64,
 }
@@ -79,6 +85,9 @@ struct Running {
     total: f64,
     rss: f64,
     requests: f64,
+    /// Major collections, and what the last one left.
+    collections: u64,
+    level: f64,
 }
 
 /// Runs a process and labels what a poller saw of it.
@@ -124,7 +133,17 @@ pub(crate) fn run(family: &'static str, mut spec: Spec, rng: &mut Rng) -> Trace 
 impl Running {
     fn start(time: f64, spec: &mut Spec) -> Self {
         let live = (spec.live)(time, 0.0);
-        Self { born: time, old: 0.0, trigger: live * 1.2 + 4.0, collected: time, total: live, rss: 0.0, requests: 0.0 }
+        Self {
+            born: time,
+            old: 0.0,
+            trigger: live * 1.2 + 4.0,
+            collected: time,
+            total: live,
+            rss: 0.0,
+            requests: 0.0,
+            collections: 0,
+            level: 0.0,
+        }
     }
 
     fn poll(&mut self, time: f64, spec: &mut Spec, rng: &mut Rng) -> Sample {
@@ -141,6 +160,8 @@ impl Running {
             self.old *= 0.05 * rng.f64();
             let grow = 1.0 + (factor - 1.0) * (0.7 + 0.6 * rng.f64());
             self.trigger = (live * grow).max(live + 6.0);
+            self.collections += 1;
+            self.level = live + self.old;
         }
         let used = live + self.old + (young * rng.f64()).min(young * 0.1 + garbage * 2.0);
         let wanted = used * 1.06 + 6.0;
@@ -164,6 +185,10 @@ impl Running {
             sample.heap_total = bytes(self.total);
             sample.external = bytes(external);
         }
+        if report.levels {
+            sample.heap_used_after_gc = (self.collections > 0).then(|| bytes(self.level)).flatten();
+            sample.major_gcs = Some(self.collections);
+        }
         if report.counters {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive count")]
             let requests = self.requests as u64;
@@ -186,7 +211,7 @@ fn roomy_limit(samples: &[Sample], rng: &mut Rng) -> f64 {
 }
 
 /// When a leak that the trace is too short for would hit the limit, at the pace that the trace shows.
-fn projected(samples: &[Sample], leak_start: Option<f64>, limit: f64) -> f64 {
+pub(crate) fn projected(samples: &[Sample], leak_start: Option<f64>, limit: f64) -> f64 {
     let Some(start) = leak_start else { return f64::INFINITY };
     let low = |from: f64, to: f64| {
         let within = samples.iter().filter(|sample| (from..to).contains(&sample.at.unix_seconds()));

@@ -57,6 +57,9 @@ struct Open {
 /// A part with fewer readings than this share of the expected ones is void: its low is no floor.
 const COVERAGE: f32 = 0.5;
 
+/// The next reading comes after this many intervals at the latest, or it is missed.
+const POLLS_WAVER: f64 = 1.1;
+
 /// What is left of a give-back after another part: half of it after 864 (three days of five-minute blocks). It has to
 /// outlive the ring, because a batch job that runs twice a day is known to end only by having ended before.
 const FADING: f32 = 0.999_198_1;
@@ -74,14 +77,15 @@ impl Blocks {
 
     /// Takes in one reading and returns the highest number of scales, finest first, that closed a part by it.
     ///
+    /// The last poll of a part closes it, not the first of the next one: nothing more is to come.
     /// A reading before the origin or of a closed part is ignored.
     pub fn push(&mut self, at_ms: i64, reading: f32) -> usize {
         let Some(since_origin) = at_ms.checked_sub(self.origin_ms).filter(|elapsed| *elapsed >= 0) else { return 0 };
         let closed = self.close_until(since_origin);
-        if let Some(finest) = self.scales.first_mut() {
-            finest.open.take(self.fold, Open { readings: 1, folded: reading });
-        }
-        closed
+        let Some(finest) = self.scales.first_mut() else { return closed };
+        finest.open.take(self.fold, Open { readings: 1, folded: reading });
+        let next = since_origin.saturating_add(finest.poll_ms());
+        closed.max(self.close_until(next))
     }
 
     /// Closes all parts that end by then, each handing its readings up to the scale above.
@@ -141,6 +145,13 @@ impl Scale {
         #[expect(clippy::cast_possible_truncation, reason = "a count of readings; f32 is exact enough for a share")]
         let expected = expected as f32;
         Self { part_ms, expected, closed: 0, open: Open::default(), parts: VecDeque::new(), give_back: 0.0 }
+    }
+
+    /// Time until the next reading at most, as polls waver.
+    fn poll_ms(&self) -> i64 {
+        #[expect(clippy::cast_possible_truncation, reason = "a share of a part")]
+        let poll_ms = (POLLS_WAVER * self.part_ms as f64 / f64::from(self.expected)) as i64;
+        poll_ms
     }
 
     /// Closes parts until the part `index` is the open one; false where it is open already.
@@ -301,6 +312,16 @@ mod tests {
         feed(&mut blocks, &teeth);
         assert!((29.0..31.0).contains(&blocks.give_back_from(0)), "{}", blocks.give_back_from(0));
         assert!(blocks.give_back_from(2) < 5.0, "teeth of 40 s vanish in parts of 90 s");
+    }
+
+    #[test]
+    fn the_last_poll_of_a_part_closes_it() {
+        let mut blocks = blocks(Fold::Low);
+        let closed: Vec<usize> = (0..91).map(|second| blocks.push(second * 1000 + second % 2 * 90, 1.0)).collect();
+        let at = |scales: usize| closed.iter().position(|closed| *closed == scales);
+        assert_eq!((at(1), at(2), at(3)), (Some(9), Some(29), Some(89)));
+        assert_eq!(closed.iter().filter(|closed| **closed > 0).count(), 9);
+        assert!(blocks.scales()[0].parts().all(f64::is_finite), "none is closed before its polls have come");
     }
 
     #[test]

@@ -45,6 +45,18 @@ pub fn troughs(floors: &[f64], from_start: bool, depth: impl Fn(f64) -> f64) -> 
     found
 }
 
+/// The troughs of a run of levels that are known to be those after a collection: each level but a repeated one.
+pub fn levels(floors: &[f64]) -> Vec<Trough> {
+    let mut found: Vec<Trough> = Vec::new();
+    for (index, height) in floors.iter().copied().enumerate().filter(|(_, height)| height.is_finite()) {
+        if found.last().is_none_or(|last| last.height.total_cmp(&height).is_ne()) {
+            found.push(Trough::at(index, height));
+        }
+    }
+    mark_lasting(&mut found, floors);
+    found
+}
+
 /// Marks each trough that nothing later lies under: what was freed later did not leak.
 fn mark_lasting(found: &mut [Trough], floors: &[f64]) {
     let mut low = f64::INFINITY;
@@ -84,5 +96,13 @@ mod tests {
         check(&[10., 50., 30., 70., 20., 40.], &[(0, 10.), (4, 20.)], "what is freed later did not leak");
         check(&[10., 50., 40., 30., 31., 60.], &[(0, 10.), (3, 30.)], "a fall over several floors is one");
         check(&[], &[], "nothing");
+    }
+
+    #[test]
+    fn a_level_counts_once_until_another_one_is_told() {
+        let told = [10., 10., 12., f64::NAN, 12., 11., 15., 15.];
+        let found: Vec<_> = levels(&told).iter().map(|level| (level.index, level.lasts)).collect();
+        assert_eq!(found, [(0, true), (2, false), (5, true), (6, true)]);
+        assert_eq!(levels(&[]), []);
     }
 }

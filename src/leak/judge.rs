@@ -54,6 +54,9 @@ pub(crate) struct Trial {
     pub(crate) r2: Option<f64>,
     /// When this judgement is stale: a part and a half of its scale later.
     pub(crate) valid_ms: i64,
+    /// Where levels are told, a part of its scale: as long as the next judgement may be away.
+    #[serde(default)]
+    next_ms: i64,
     pub(crate) gates: Vec<Gate>,
 }
 
@@ -114,6 +117,11 @@ impl Trial {
         self.gates.iter().all(|gate| gate.passed || known(gate))
     }
 
+    /// How long the next judgement may be away, where judgements come `every` so many seconds.
+    pub(crate) fn next_seconds(&self, every: f64) -> f64 {
+        every.max(self.next_ms as f64 / 1000.0)
+    }
+
     fn length_ms(&self) -> i64 {
         self.until_ms - self.since_ms
     }
@@ -133,7 +141,7 @@ pub(crate) fn judge(subject: &Subject<'_>, options: &Options, closed: usize) -> 
         for parts in WINDOWS.into_iter().rev() {
             best.offer(run.window(parts, &best));
         }
-        if number < TROUGH_SCALES && !subject.collected {
+        if number < TROUGH_SCALES {
             run.collection_windows().into_iter().for_each(|trial| best.offer(Some(trial)));
         }
     }
@@ -283,6 +291,8 @@ impl<'a> Run<'a> {
             left: (self.subject.room / slope).clamp(0.0, f64::MAX),
             r2: None,
             valid_ms: origin.saturating_add(start_of(self.floors.len())).saturating_add(part_ms * 3 / 2),
+            // Floors waver, so that one judgement on a coarse scale is too few; levels do not.
+            next_ms: if self.subject.collected { part_ms } else { 0 },
             gates: Vec::new(),
         }
     }

