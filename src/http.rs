@@ -118,12 +118,22 @@ pub fn client_for(url: &Url, options: &ClientOptions) -> Result<reqwest::Client,
 
 /// Makes a client for any URL.
 pub fn client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
-    options.trust.shared(options, false, || build(options, options.trust.checked(options)?))
+    shared(options, false, || build(options, options.trust.checked(options)?))
 }
 
 /// Makes a client for `http:` URLs only, which reads no certificates and trusts none.
 pub fn plain_client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
-    options.trust.shared(options, true, || build(options, options.trust.plain(options)?))
+    shared(options, true, || build(options, options.trust.plain(options)?))
+}
+
+/// One client for all with the same options, where it keeps no connections. Of one that does, whoever asks has to know
+/// whether it was he who left a connection behind, and so it is his alone.
+fn shared(
+    options: &ClientOptions,
+    is_plain: bool,
+    make: impl FnOnce() -> Result<reqwest::Client, ClientError>,
+) -> Result<reqwest::Client, ClientError> {
+    if options.keep_alive.is_zero() { options.trust.shared(options, is_plain, make) } else { make() }
 }
 
 fn build(options: &ClientOptions, tls: rustls::ClientConfig) -> Result<reqwest::Client, ClientError> {

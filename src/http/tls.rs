@@ -43,8 +43,8 @@ enum Kind {
 }
 
 impl Trust {
-    /// The client that was made of the same options before, or the one that `make` makes. A client is some 20 kB, and
-    /// most targets of a fleet differ in nothing but their URLs.
+    /// The client that was made of the same options before, or the one that `make` makes. A client is some 2 kB, and most
+    /// targets of a fleet differ in nothing but their URLs.
     pub(super) fn shared(
         &self,
         options: &ClientOptions,
@@ -169,7 +169,33 @@ impl fmt::Debug for Trust {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn whatever_differs_makes_another_client() {
+        let options = ClientOptions::default();
+        let header = |value: &str| vec![("x-team".to_owned(), value.to_owned().into())];
+        let others = [
+            ClientOptions { connect_timeout: Duration::from_secs(1), ..options.clone() },
+            ClientOptions { keep_alive: Duration::ZERO, ..options.clone() },
+            ClientOptions { ca_pem: Some(Vec::new()), ..options.clone() },
+            ClientOptions { identity_pem: Some("".into()), ..options.clone() },
+            ClientOptions { headers: header("a"), ..options.clone() },
+            ClientOptions { headers: header("b"), ..options.clone() },
+            ClientOptions { gzip: false, ..options.clone() },
+            ClientOptions { unix_socket: Some("/run/x".into()), ..options.clone() },
+        ];
+        let mut digests: Vec<_> = others.iter().map(|other| digest(other, false)).collect();
+        digests.extend([digest(&options, false), digest(&options, true)]);
+        let count = digests.len();
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), count);
+        let elsewhere = ClientOptions { trust: Trust::default(), ..options.clone() };
+        assert_eq!(digest(&options, false), digest(&elsewhere, false));
+    }
 
     #[test]
     fn clients_of_one_configuration_share_what_tls_needs() {

@@ -56,6 +56,26 @@ async fn a_good_target_is_read_over_one_connection() {
     }
 }
 
+/// Thousands of targets that are polled every half minute share a client, which keeps none of their connections.
+#[tokio::test]
+async fn a_client_that_keeps_nothing_says_so_and_opens_a_connection_for_each_poll() {
+    let servers =
+        [Faulty::start(Manner::Answers(BODY.into())).await, Faulty::start(Manner::Answers(BODY.into())).await];
+    let client = ClientOptions { keep_alive: Duration::ZERO, ..ClientOptions::default() };
+    let probers = servers
+        .each_ref()
+        .map(|server| Prober::new(Options { client: client.clone(), ..options(&server.url(PATH)) }).unwrap());
+    for _ in 0..3 {
+        for (server, prober) in servers.iter().zip(&probers) {
+            assert_eq!(heap_used(prober.probe().await.unwrap()), Some(123 << 20));
+            assert!(server.last_head().to_lowercase().contains("\r\nconnection: close\r\n"), "{}", server.last_head());
+        }
+    }
+    for server in &servers {
+        assert_eq!((server.connections(), server.requests()), (3, 3));
+    }
+}
+
 #[tokio::test]
 async fn a_connection_closed_while_idle_is_no_failed_poll() {
     let server = Faulty::start(Manner::ClosesIdle { json: BODY.into(), after: Duration::from_millis(5) }).await;
