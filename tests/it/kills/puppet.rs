@@ -1,4 +1,4 @@
-//! A target without a process that does what the story wants, and counts who asks for its heap.
+//! A target without a process that does what the story wants, and counts who asks for a snapshot of its heap.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -68,7 +68,7 @@ impl Puppet {
         self.state.lock().unwrap()
     }
 
-    /// How often the heap was asked for with this token.
+    /// How often a snapshot was asked for with this token.
     pub(super) fn captures(&self, token: &str) -> usize {
         let bearer = format!("Bearer {token}");
         self.state().asked.iter().filter(|asked| **asked == bearer).count()
@@ -92,8 +92,11 @@ impl State {
     }
 
     fn answer(&mut self, request: &Received) -> Answer {
-        if request.path == "/health/debug" {
-            return self.health();
+        match request.path.as_str() {
+            "/health/debug" => return self.health(),
+            "/admin/heap-snapshot" => {}
+            // Heap profiles, among others, it does not have.
+            _ => return Answer::status(404),
         }
         self.asked.push(request.header("authorization").unwrap_or_default().to_owned());
         match self.capture {
