@@ -1,5 +1,5 @@
 // Measures heapwatch beside Prometheus on the same thousands of targets:
-//   node benches/fleet/run.mjs [TARGETS [MINUTES]]        10000 targets and 5 minutes unless told
+//   node benches/fleet/run.mjs [--alone] [TARGETS [MINUTES]]        10000 targets and 5 minutes unless told; --alone: no Prometheus
 // Needs nginx and, for the comparison, prometheus (Debian: apt-get install nginx-light prometheus). One nginx answers for all: each
 // target is an address of its own in 127.1.0.0/16, so connections are as many as in a real fleet. Both run one after the other
 // for MINUTES after two rounds of warming up; CPU is what /proc says of the process, its kernel part included.
@@ -18,9 +18,10 @@ const WARM_UP_ROUNDS = 2;
 const TICKS_A_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], {encoding: 'utf8'}));
 // Each target may hold a connection, and the 1024 files that a shell gives are too few: as many as this machine lets a process have.
 const FILES = Number(execFileSync('bash', ['-c', 'ulimit -Hn'], {encoding: 'utf8'}));
-const [targets = 10_000, minutes = 5] = process.argv.slice(2).map(Number);
+const isAlone = process.argv.includes('--alone');
+const [targets = 10_000, minutes = 5] = process.argv.slice(2).filter((word) => word !== '--alone').map(Number);
 if (!(targets >= 1 && targets <= Math.min(60_000, FILES - 500) && minutes > 0)) {
-  console.error(`usage: node benches/fleet/run.mjs [TARGETS [MINUTES]], at most ${Math.min(60_000, FILES - 500)} targets here`);
+  console.error(`usage: node benches/fleet/run.mjs [--alone] [TARGETS [MINUTES]], at most ${Math.min(60_000, FILES - 500)} targets here`);
   process.exit(2);
 }
 
@@ -90,14 +91,8 @@ async function text(url) {
 function sum(page, name, labels = /./) {
   const lines = page.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
   const matching = lines.filter((line) => labels.test(line));
-  return matching.reduce((total, line) => total + Number(line.slice(line.lastIndexOf('}') + 1).trim().split(' ')[0]), 0);
-}
-
-/** The bound of the bucket that holds the quantile, of a histogram without labels. */
-function quantile(page, name, share) {
-  const buckets = [...page.matchAll(new RegExp(`^${name}_bucket\\{le="([^"]+)"\\} (\\S+)`, 'gm'))];
-  const all = Number(buckets.at(-1)?.[2]);
-  return buckets.find(([, , count]) => Number(count) >= share * all)?.[1];
+  const value = (line) => Number((line.includes('}') ? line.slice(line.lastIndexOf('}')) : line).split(' ')[1]);
+  return matching.reduce((total, line) => total + value(line), 0);
 }
 
 async function measure(child, polls) {
@@ -129,9 +124,8 @@ async function heapwatch(folder) {
   const ready = (Date.now() - began) / 1000;
   const measured = await measure(child, async () => sum(await metrics(), 'heapwatch_polls_total', /result="ok"/));
   const page = await metrics();
-  const late = quantile(page, 'heapwatch_scheduler_lateness_seconds', 0.99);
   await stop(child);
-  return {...measured, ready, late, skipped: sum(page, 'heapwatch_scheduler_late_ticks_total')};
+  return {...measured, ready, skipped: sum(page, 'heapwatch_scheduler_late_ticks_total')};
 }
 
 async function prometheus(folder) {
@@ -159,7 +153,7 @@ async function main() {
     const nginx = startNginx(folder);
     await until('nginx answers', async () => (await text(`http://${address(0)}/health/debug`)) !== '');
     const ours = await heapwatch(folder);
-    const hasPrometheus = !process.env.NOPROM && spawnSync('prometheus', ['--version']).status === 0;
+    const hasPrometheus = !isAlone && spawnSync('prometheus', ['--version']).status === 0;
     const theirs = hasPrometheus ? await prometheus(folder) : undefined;
     await stop(nginx);
     print(ours, theirs);
@@ -184,7 +178,7 @@ function print(ours, theirs) {
   if (theirs) {
     console.log(`| ratio | | 1/${figure(theirs.cpu / ours.cpu, 1)} | 1/${figure(theirs.user / ours.user, 1)} | 1/${figure(theirs.resident / ours.resident, 1)} | |`);
   }
-  console.log(`\nheapwatch: ready after ${figure(ours.ready, 1)} s; ticks late by at most ${ours.late ?? '?'} s (p99); ${ours.skipped} ticks skipped`);
+  console.log(`\nheapwatch: ready after ${figure(ours.ready, 1)} s; ${ours.skipped} ticks skipped`);
 }
 
 await main();
