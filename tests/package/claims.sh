@@ -278,8 +278,11 @@ was_restarted() {
   [[ $(inside systemctl show "$1" --property NRestarts --value) -ge 2 ]]
 }
 
+# The process first: one that has just ended is 0, and asked before it the state may still be the old one's.
 runs_anew() {
-  is_active && [[ $(main_pid) != "$1" ]]
+  local now
+  now=$(main_pid)
+  [[ $now -gt 0 && $now != "$1" ]] && is_active
 }
 
 status() {
