@@ -39,5 +39,5 @@ pub(super) async fn run(options: Options, board: Board, round: Duration) {
 }
 
 fn polls(board: &Board) -> BTreeMap<TargetName, u64> {
-    board.all().into_iter().map(|status| (status.name, status.watch.polls)).collect()
+    board.survey(|status| Some((status.name.clone(), status.watch.polls))).into_iter().collect()
 }

@@ -141,7 +141,7 @@ impl Watcher {
             }
         }
         self.report(Vec::new()).await;
-        if self.surroundings.board.get(&self.target.name).is_none() {
+        if self.surroundings.board.look(&self.target.name, |_| ()).is_none() {
             // It was taken off the configuration. Where nobody listens, nobody needs to know.
             let (target, at) = (self.target.name.clone(), self.surroundings.clock.now());
             self.surroundings.polled.send(Polled::Gone { target, at }).ok();

@@ -142,7 +142,7 @@ fn known(site: &Site, name: &str) -> Result<TargetName, Problem> {
         Problem::new(StatusCode::NOT_FOUND, format!("no target has this name{hint}"))
     };
     let name = TargetName::new(name).map_err(|_| unknown())?;
-    site.board.get(&name).map(|status| status.name).ok_or_else(unknown)
+    site.board.look(&name, |status| status.name.clone()).ok_or_else(unknown)
 }
 
 async fn ask<T>(

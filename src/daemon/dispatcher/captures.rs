@@ -225,7 +225,7 @@ impl Dispatcher {
         ended: Timestamp,
         batch: &mut Batch,
     ) {
-        let polls_before = self.tools.board.get(name).map_or(0, |status| status.watch.polls);
+        let polls_before = self.tools.board.look(name, |status| status.watch.polls).unwrap_or_default();
         let Some(care) = self.cares.get_mut(name) else { return };
         let gap = care.target.capture.as_ref().map_or(Duration::ZERO, |capture| capture.pair_gap);
         let memory = &mut care.memory;
@@ -287,7 +287,7 @@ impl Dispatcher {
             self.say(name, Fact::Failed { at, kind, part: running.part, why, disarmed: false }, batch);
             return;
         }
-        let polls_before = self.tools.board.get(name).map_or(0, |status| status.watch.polls);
+        let polls_before = self.tools.board.look(name, |status| status.watch.polls).unwrap_or_default();
         let failure = Some(Failure { reason: failure.reason(), why });
         let (kind, part, began) = (CaptureKind::HeapSnapshot, running.part, running.began);
         care.doubt = Some(Doubt { kind, part, began, polls_before, failure });

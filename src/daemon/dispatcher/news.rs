@@ -137,7 +137,7 @@ impl Dispatcher {
             .map(|(name, _)| name.clone())
             .collect();
         for name in open {
-            let verdict = self.tools.board.get(&name).and_then(|status| status.watch.verdict);
+            let verdict = self.tools.board.look(&name, |status| status.watch.verdict.clone()).flatten();
             if let Some(verdict) = verdict {
                 self.say(&name, Fact::Tick { at: now, verdict }, batch);
             }

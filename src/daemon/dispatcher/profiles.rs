@@ -217,7 +217,7 @@ impl Dispatcher {
         let why = errors::one_line(failure);
         self.put_off(name, &why, now, batch);
         if failure.may_have_killed() {
-            let polls_before = self.tools.board.get(name).map_or(0, |status| status.watch.polls);
+            let polls_before = self.tools.board.look(name, |status| status.watch.polls).unwrap_or_default();
             let reason = failure.reason();
             if let Some(care) = self.cares.get_mut(name) {
                 let failure = Some(Failure { reason, why });

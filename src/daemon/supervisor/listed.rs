@@ -61,7 +61,7 @@ impl Supervisor {
     /// replaced tells nothing of its leak. It is not polled meanwhile.
     async fn depart(&mut self, name: TargetName) {
         let Some(watched) = self.watched.get(&name) else { return };
-        let has_episode = self.parts.board.get(&name).is_some_and(|status| status.care.episode.is_some());
+        let has_episode = self.parts.board.look(&name, |status| status.care.episode.is_some()).unwrap_or_default();
         let (source, target) = (watched.source.clone(), Arc::clone(&watched.target));
         let Some(source) = source.filter(|_| has_episode && !self.discovery.hold.is_zero()) else {
             return self.release(name).await;
