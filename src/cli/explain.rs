@@ -12,6 +12,9 @@ use crate::units::ByteSize;
 pub fn render(verdict: &Verdict, picture: &Picture) -> String {
     let mut lines = vec![headline(verdict)];
     lines.extend(verdict.growth.iter().map(growth));
+    if verdict.outlasts_its_gates() {
+        lines.push("  all gates passed when the leak was confirmed; now they say:".to_owned());
+    }
     lines.extend(verdict.reasons.iter().map(gate));
     lines.extend(chart::draw(verdict, picture));
     lines.push(String::new());

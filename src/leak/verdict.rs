@@ -68,6 +68,14 @@ pub struct Verdict {
     pub reasons: Vec<Reason>,
 }
 
+impl Verdict {
+    /// Whether it stands on what was confirmed before: an open episode lasts until it is resolved, also where nothing is
+    /// seen to grow just now.
+    pub fn outlasts_its_gates(&self) -> bool {
+        self.state == State::Leaking && self.reasons.iter().any(|reason| !reason.passed)
+    }
+}
+
 /// How a signal has grown over the window that was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Growth {

@@ -269,6 +269,21 @@ fn text_from_targets_heaps_and_receivers_stays_text() {
 }
 
 #[test]
+fn a_leak_that_no_gate_sees_any_more_is_not_said_to_grow() {
+    let mut plain = || "plain".to_owned();
+    let mut status = hostile_status(&mut plain);
+    let page = |status: &TargetStatus| target::render(&subject(status.clone(), Dossier::default())).into_string();
+    let growing = page(&status);
+    assert!(growing.contains("without levelling off") && !growing.contains("not known to be resolved"), "{growing}");
+    if let Some(verdict) = &mut status.watch.verdict {
+        verdict.reasons[0].passed = false;
+    }
+    let held = page(&status);
+    assert!(held.contains("not known to be resolved") && held.contains("All did when it was confirmed"), "{held}");
+    assert!(!held.contains("without levelling off"), "{held}");
+}
+
+#[test]
 fn text_in_events_and_silences_stays_text() {
     let mut number = 0;
     let mut hostile = || attack(&mut number);

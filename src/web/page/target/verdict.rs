@@ -18,6 +18,7 @@ pub(super) fn lead(subject: &Subject) -> Markup {
         p.lead {
             @match (standing, verdict) {
                 (Standing::NotAnswering | Standing::NotPolled, _) | (_, None) => (silence(status, *now)),
+                (Standing::Leaking, Some(verdict)) if verdict.outlasts_its_gates() => (held(verdict, *now)),
                 (Standing::Leaking | Standing::Suspected, Some(verdict)) => (growing(verdict, *now)),
                 (_, Some(verdict)) => (resting(standing, verdict, *now)),
             }
@@ -61,6 +62,21 @@ fn growing(verdict: &Verdict, now: Timestamp) -> Markup {
     }
 }
 
+/// A leak that was confirmed, and that the gates would not confirm just now.
+fn held(verdict: &Verdict, now: Timestamp) -> Markup {
+    html! {
+        "A leak was confirmed " (ago(verdict.since, now)) " and is not known to be resolved. Just now "
+        @match (&verdict.growth, verdict.signal) {
+            (Some(growth), Some(signal)) => {
+                (signal) " went from " (size(growth.from_bytes)) " to " (size(growth.to_bytes)) " in "
+                (span(growth.until.since(growth.since)))
+            }
+            _ => "nothing is seen to grow",
+        }
+        "."
+    }
+}
+
 fn resting(standing: Standing, verdict: &Verdict, now: Timestamp) -> Markup {
     let first = verdict.reasons.iter().find(|reason| !reason.passed);
     html! {
@@ -86,6 +102,7 @@ pub(super) fn gates(status: &TargetStatus) -> Markup {
             h2 #gates { "Why this verdict" }
             p.hint {
                 (passed) " of " (verdict.reasons.len()) " gates let a leak through; it is one when all do. "
+                @if verdict.outlasts_its_gates() { "All did when it was confirmed; this is what they say now. " }
                 "In this state since " (moment(verdict.since)) " UTC. " (command(&format!("heapwatch explain {}", status.name)))
             }
             table.gates {
