@@ -2,6 +2,7 @@
 //!
 //! No redirect is ever followed: what answers must be what was configured.
 
+mod request_error;
 mod tls;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use url::Url;
 
 use crate::clock::Timestamp;
 
+pub use request_error::RequestError;
 pub use tls::Trust;
 
 /// How to connect, apart from what is asked.
@@ -108,7 +110,7 @@ pub enum BodyError {
     },
     /// The connection broke or the encoding was damaged.
     #[error("body ended early")]
-    Broken(#[source] reqwest::Error),
+    Broken(#[source] RequestError),
 }
 
 /// Makes a client for this URL and others of its scheme; see [`ClientOptions`].
@@ -186,7 +188,7 @@ pub async fn read_capped(response: reqwest::Response, limit_bytes: usize) -> Res
     let mut body = BytesMut::new();
     let mut chunks = response.bytes_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(BodyError::Broken)?;
+        let chunk = chunk.map_err(|error| BodyError::Broken(error.into()))?;
         if body.len().saturating_add(chunk.len()) > limit_bytes {
             return Err(BodyError::TooLarge { limit_bytes });
         }

@@ -151,7 +151,8 @@ impl Sender {
             post = post.header(name, value);
         }
         let answered = post.body(request.body).send().await;
-        let response = answered.map_err(|problem| SendError::of_request(problem, &origin, self.channel.timeout))?;
+        let response =
+            answered.map_err(|problem| SendError::of_request(problem.into(), &origin, self.channel.timeout))?;
         self.judge(response, origin, now).await
     }
 

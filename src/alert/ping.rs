@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::http::{self, ClientOptions, ShownUrl};
+use crate::http::{self, ClientOptions, RequestError, ShownUrl};
 
 /// Where to ping.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ pub enum PingError {
         origin: String,
         /// What the client says.
         #[source]
-        source: reqwest::Error,
+        source: RequestError,
     },
 }
 
@@ -63,7 +63,7 @@ impl Pinger {
         match answered {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(PingError::Status { origin, status: response.status().as_u16() }),
-            Err(problem) => Err(PingError::NoAnswer { origin, source: problem.without_url() }),
+            Err(problem) => Err(PingError::NoAnswer { origin, source: problem.into() }),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::capture::sink::{Encoding, Received, Sink};
 use crate::capture::{Deadlines, Options, ProfileOptions};
 use crate::clock::Timestamp;
 use crate::evidence::CaptureKind;
-use crate::http::{self, ClientError, ClientOptions, Credentials};
+use crate::http::{self, ClientError, ClientOptions, Credentials, RequestError};
 
 /// A client for the captures of one kind from one target.
 #[derive(Debug)]
@@ -135,15 +135,14 @@ impl Capturer {
         let allowed = connect_timeout.saturating_add(deadlines.first_byte);
         match timeout(allowed, request.send()).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(unanswered(error, *connect_timeout)),
+            Ok(Err(error)) => Err(unanswered(error.into(), *connect_timeout)),
             Err(_) => Err(CaptureError::Timeout { phase: Phase::FirstByte, allowed: deadlines.first_byte }),
         }
     }
 }
 
-/// Names the failure of a request. The URL, which may hold a secret, is cut out of the error.
-fn unanswered(error: reqwest::Error, allowed: Duration) -> CaptureError {
-    let error = error.without_url();
+/// Names the failure of a request.
+fn unanswered(error: RequestError, allowed: Duration) -> CaptureError {
     match (error.is_connect(), error.is_timeout()) {
         (true, true) => CaptureError::Timeout { phase: Phase::Connecting, allowed },
         (true, false) => CaptureError::Connect(error),
@@ -220,7 +219,7 @@ async fn next_chunk(
 ) -> Result<Option<Bytes>, CaptureError> {
     match timeout(allowed, body.next()).await {
         Ok(Some(Ok(chunk))) => Ok(Some(chunk)),
-        Ok(Some(Err(error))) => Err(CaptureError::Broken { bytes: received, source: error.without_url() }),
+        Ok(Some(Err(error))) => Err(CaptureError::Broken { bytes: received, source: error.into() }),
         Ok(None) => Ok(None),
         Err(_) => Err(CaptureError::Timeout { phase, allowed }),
     }

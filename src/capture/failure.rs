@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::http::RequestError;
 use crate::units::ByteSize;
 
 /// The outcome of a capture that failed. No text in it comes from the target unescaped, no credential is in it.
@@ -9,7 +10,7 @@ use crate::units::ByteSize;
 pub enum CaptureError {
     /// No connection: refused, unreachable, unresolved or not trusted.
     #[error("cannot connect")]
-    Connect(#[source] reqwest::Error),
+    Connect(#[source] RequestError),
     /// A deadline passed.
     #[error("{phase} took longer than {}", humantime::format_duration(*.allowed))]
     Timeout {
@@ -57,11 +58,11 @@ pub enum CaptureError {
         bytes: u64,
         /// What the connection said.
         #[source]
-        source: reqwest::Error,
+        source: RequestError,
     },
     /// The connection broke before an answer: the target may have died of the request.
     #[error("the connection broke before an answer came")]
-    NoAnswer(#[source] reqwest::Error),
+    NoAnswer(#[source] RequestError),
     /// An encoding that was not asked for or is damaged.
     #[error("cannot undo the Content-Encoding {encoding:?}")]
     Encoding {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use crate::config::Listen;
-use crate::http::{self, BodyError, ClientError, ClientOptions};
+use crate::http::{self, BodyError, ClientError, ClientOptions, RequestError};
 use crate::web::Problem;
 
 /// Where the daemon is.
@@ -59,7 +59,7 @@ pub enum AskError {
         server: String,
         /// Why not.
         #[source]
-        source: reqwest::Error,
+        source: RequestError,
     },
     /// The answer broke off or is too large.
     #[error("the answer of heapwatch cannot be read")]
@@ -150,7 +150,7 @@ impl ServerArgs {
             request = request.bearer_auth(token.expose_secret());
         }
         let request = request.body(body.map_or_else(String::new, |body| body.to_string()));
-        let silent = |source| AskError::Silent { server: self.server.clone(), source };
+        let silent = |source| AskError::Silent { server: self.server.clone(), source: RequestError::from(source) };
         let answer = request.header(CONTENT_TYPE, "application/json").send().await.map_err(silent)?;
         let status = answer.status();
         let body = http::read_capped(answer, ANSWER_LIMIT_BYTES).await?;

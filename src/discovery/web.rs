@@ -65,7 +65,7 @@ impl Server {
             None => request,
         };
         let sent = http::authorize(request, &self.options.credentials).send().await;
-        let response = sent.map_err(|error| format!("cannot be asked: {}", errors::one_line(&error.without_url())))?;
+        let response = sent.map_err(|error| format!("cannot be asked: {}", http::RequestError::from(error)))?;
         match response.status() {
             StatusCode::NOT_MODIFIED if self.tag.is_some() => return Ok(None),
             StatusCode::OK => {}

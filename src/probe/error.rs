@@ -4,7 +4,7 @@ use std::error::Error;
 use std::{fmt, io};
 
 use super::health::HealthError;
-use crate::http::BodyError;
+use crate::http::{BodyError, RequestError};
 
 /// Why a poll brought no reading. Text that came from the target is capped and free of control characters; no
 /// message holds the URL, since its query may be a secret.
@@ -12,22 +12,22 @@ use crate::http::BodyError;
 pub enum ProbeError {
     /// Nothing listens at the address.
     #[error("connection refused")]
-    Refused(#[source] reqwest::Error),
+    Refused,
     /// The host's name has no address.
     #[error("cannot resolve the host name")]
-    Dns(#[source] reqwest::Error),
+    Dns(#[source] RequestError),
     /// The certificate is not trusted, or client and server share no version of TLS.
     #[error("TLS handshake failed")]
-    Tls(#[source] reqwest::Error),
+    Tls(#[source] RequestError),
     /// Any other way in which no connection came about: no route, reset, no permission.
     #[error("cannot connect")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(#[source] RequestError),
     /// A deadline passed.
     #[error("timed out while {0}")]
     Timeout(Stage),
     /// The connection broke, or what came was no HTTP, or its encoding was damaged.
     #[error("answer broke off")]
-    Broken(#[source] reqwest::Error),
+    Broken(#[source] RequestError),
     /// An answer other than 2xx and 3xx.
     #[error("answered with status {code}{}", excerpt_of(.body))]
     Status {
@@ -163,7 +163,7 @@ impl ProbeError {
     /// The kind of this failure.
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::Refused(_) => Reason::Refused,
+            Self::Refused => Reason::Refused,
             Self::Dns(_) => Reason::Dns,
             Self::Tls(_) => Reason::Tls,
             Self::Unreachable(_) => Reason::Unreachable,
@@ -183,33 +183,21 @@ impl ProbeError {
 
 impl ProbeError {
     /// Tells apart why a request brought no status line.
-    pub(super) fn of_request(error: reqwest::Error) -> Self {
-        let error = error.without_url();
+    pub(super) fn of_request(error: RequestError) -> Self {
         if error.is_dns() {
             Self::Dns(error)
-        } else if has_cause(&error, is_tls) {
+        } else if error.has_cause(is_tls) {
             Self::Tls(error)
         } else if error.is_connect() && error.is_timeout() {
             Self::Timeout(Stage::Connecting)
         } else if !error.is_connect() {
             Self::Broken(error)
-        } else if has_cause(&error, is_refusal) {
-            Self::Refused(error)
+        } else if error.has_cause(is_refusal) {
+            Self::Refused
         } else {
             Self::Unreachable(error)
         }
     }
-}
-
-fn has_cause(error: &reqwest::Error, is_it: fn(&(dyn Error + 'static)) -> bool) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if is_it(error) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 fn is_refusal(error: &(dyn Error + 'static)) -> bool {
@@ -228,7 +216,7 @@ impl From<BodyError> for ProbeError {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::TooLarge { limit_bytes } => Self::TooLarge { limit_bytes },
-            BodyError::Broken(source) => Self::Broken(source.without_url()),
+            BodyError::Broken(source) => Self::Broken(source),
         }
     }
 }

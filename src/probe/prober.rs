@@ -100,7 +100,10 @@ impl Prober {
             // The target learns at once that nobody will wait on this connection.
             request = request.header(CONNECTION, "close");
         }
-        http::authorize(request, &self.options.credentials).send().await.map_err(ProbeError::of_request)
+        http::authorize(request, &self.options.credentials)
+            .send()
+            .await
+            .map_err(|error| ProbeError::of_request(error.into()))
     }
 
     /// Lets 2xx pass; an error's body is read as far as it is shown.

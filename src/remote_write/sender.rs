@@ -8,7 +8,7 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use super::series::Sample;
 use super::{Options, wire};
 use crate::clock::Timestamp;
-use crate::http::{self, ClientError, ShownUrl};
+use crate::http::{self, ClientError, RequestError, ShownUrl};
 
 /// Posts samples.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub enum SendError {
         origin: String,
         /// What the client says.
         #[source]
-        source: reqwest::Error,
+        source: RequestError,
     },
     /// Not to be tried again: any other answer but 2xx.
     #[error("{origin} answered {status}: {says}")]
@@ -95,7 +95,7 @@ impl Sender {
             .timeout(*timeout)
             .body(body);
         let answer = http::authorize(request, credentials).send().await;
-        let answer = answer.map_err(|source| SendError::NoAnswer { origin: origin(), source: source.without_url() })?;
+        let answer = answer.map_err(|source| SendError::NoAnswer { origin: origin(), source: source.into() })?;
         let status = answer.status();
         if status.is_success() {
             return Ok(());

@@ -182,6 +182,23 @@ async fn who_is_not_there_is_refused_or_unknown() {
 }
 
 #[tokio::test]
+async fn a_failed_connection_is_told_in_the_words_of_whoever_knows() {
+    for (url, told) in [
+        (nobody().await, "connection refused".to_owned()),
+        (
+            "http://no..name/".to_owned(),
+            "cannot resolve the host name: failed to lookup address information".to_owned(),
+        ),
+    ] {
+        let failure = Prober::new(options(&url)).unwrap().probe().await.unwrap_err();
+        let line = one_line(&failure);
+        assert!(line.starts_with(&told), "{line}");
+        // Those are the layers of the client, which know nothing.
+        assert!(!line.contains("error sending request") && !line.contains("client error"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn errors_tell_what_the_target_said_and_nothing_more() {
     let failure = failure_of(Manner::Refuses(503, "\u{1b}[2Jdown\r\nfor repair")).await;
     assert_eq!(one_line(&failure), "answered with status 503: [2Jdown for repair");

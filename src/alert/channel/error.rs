@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::alert::signature::SecretError;
-use crate::http::ClientError;
+use crate::http::{ClientError, RequestError};
 
 /// Why a channel cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub enum SendError {
         origin: String,
         /// What the client says.
         #[source]
-        source: reqwest::Error,
+        source: RequestError,
     },
     /// No answer in time; the alert may have arrived.
     #[error("{origin} did not answer within {seconds} s", seconds = deadline.as_secs_f64())]
@@ -43,7 +43,7 @@ pub enum SendError {
         origin: String,
         /// What the client says.
         #[source]
-        source: reqwest::Error,
+        source: RequestError,
     },
     /// Any status but 2xx; redirects are not followed.
     #[error("{origin} answered {status} {answer:?}")]
@@ -72,7 +72,7 @@ pub enum SendError {
         origin: String,
         /// What the client says.
         #[source]
-        source: reqwest::Error,
+        source: RequestError,
     },
     /// A defect of heapwatch: this alert cannot be sent, and must not hold up the others.
     #[error("heapwatch itself failed over this alert")]
@@ -110,10 +110,9 @@ impl Disposition {
 }
 
 impl SendError {
-    /// Sorts what the client says; without the URL, which it would print with its path.
-    pub(super) fn of_request(problem: reqwest::Error, origin: &str, deadline: Duration) -> Self {
+    /// Sorts what the client says.
+    pub(super) fn of_request(source: RequestError, origin: &str, deadline: Duration) -> Self {
         let origin = origin.to_owned();
-        let source = problem.without_url();
         match () {
             () if source.is_builder() => Self::Unsendable { origin, source },
             () if source.is_connect() => Self::Connect { origin, source },
