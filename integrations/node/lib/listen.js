@@ -12,6 +12,8 @@ function listen(handle, port = 0, host = '127.0.0.1') {
   });
   // In a cluster the primary would else share the port among all workers, and every poll would meet another of them.
   server.listen({ port, host, exclusive: true });
+  // A service without these routes is better than none: the port may be its predecessor's, which is about to end.
+  server.on('error', (problem) => process.emitWarning(`heapwatch: no routes on ${host}:${port}: ${problem.message}`));
   // The service ends when its own work does.
   server.unref();
   return server;

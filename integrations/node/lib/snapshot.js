@@ -12,10 +12,15 @@ const v8 = require('node:v8');
 const { readOwnCgroup } = require('./cgroup');
 const { sendJson } = require('./respond');
 
+// A client that takes nothing for this long is taken for gone: until it leaves, all of the snapshot is held for it.
+const STALLED_MS = 60 * 1000;
+
 // Each thread has a module, and a heap, of its own.
 let isRunning = false;
 
-function sendSnapshot(res, { snapshotCost }) {
+function sendSnapshot(res, { snapshotCost }, stalledMs = STALLED_MS) {
+  // A client that left while the service's own middleware was busy is not worth stopping the process for.
+  if (res.destroyed) return;
   if (isRunning) {
     const message = 'another snapshot of this process is being taken';
     sendJson(res, 429, { error: 'busy', message }, { 'retry-after': '60' });
@@ -27,7 +32,7 @@ function sendSnapshot(res, { snapshotCost }) {
     return;
   }
   isRunning = true;
-  stream(res, () => (isRunning = false));
+  stream(res, stalledMs, () => (isRunning = false));
 }
 
 // Bytes that may still be used before the container's limit, or the machine's end.
@@ -62,7 +67,7 @@ function refusalOf({ available, of }, heapUsed, cost) {
   };
 }
 
-function stream(res, done) {
+function stream(res, stalledMs, done) {
   let snapshot;
   try {
     snapshot = v8.getHeapSnapshot();
@@ -75,6 +80,7 @@ function stream(res, done) {
     'content-disposition': `attachment; filename="${process.pid}.heapsnapshot"`,
     'cache-control': 'no-store',
   });
+  res.setTimeout(stalledMs, () => res.destroy());
   // Sent whole or left by its client, the answer closes once. The pipeline's own end would do, but never comes on Node.js 18.
   res.once('close', done);
   // A client that leaves ends the pipeline, which destroys the snapshot; it lives outside the heap and may be large.

@@ -4,7 +4,9 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const http = require('node:http');
 const { test } = require('node:test');
-const { AUTHORIZED, collect, get, serve, waitFor } = require('./support');
+const heapwatch = require('..');
+const { sendSnapshot } = require('../lib/snapshot');
+const { AUTHORIZED, TOKEN, collect, get, listening, serve, waitFor } = require('./support');
 
 // As much as the tests' own heap may need on a small machine is not what these tests are about.
 const FREE = { snapshotCost: 0 };
@@ -79,6 +81,36 @@ test('a second snapshot at a time is refused', async (t) => {
   // The client leaves, and the next is served.
   first.destroy();
   await waitFor(async () => (await get(port, SNAPSHOT, { headers: AUTHORIZED })).status === 200, 'the next snapshot');
+});
+
+// A snapshot for nobody would stop the service for nothing, and be under way for ever.
+test('no snapshot is taken for a client that has left already', async (t) => {
+  const debug = heapwatch({ token: TOKEN, ...FREE });
+  t.after(() => debug.close());
+  const server = http.createServer(async (req, res) => {
+    if (req.url === SNAPSHOT && req.headers.slow) {
+      first.destroy();
+      await once(res, 'close');
+    }
+    if (debug(req, res)) server.emit('answered', res.headersSent);
+  });
+  const port = await listening(t, server);
+  const answered = once(server, 'answered');
+  const first = http.get({ port, path: SNAPSHOT, headers: { ...AUTHORIZED, slow: 'yes' }, agent: false });
+  first.on('error', () => {});
+  assert.deepEqual(await answered, [false], 'nothing was begun');
+  assert.equal((await get(port, SNAPSHOT, { headers: AUTHORIZED })).status, 200);
+});
+
+test('a client that takes nothing does not hold the snapshot for ever', async (t) => {
+  const server = http.createServer((_req, res) => sendSnapshot(res, FREE, 300));
+  const port = await listening(t, server);
+  const first = http.get({ port, agent: false });
+  const [response] = await once(first, 'response');
+  response.on('error', () => {});
+  // Unread, and not left.
+  await waitFor(async () => (await get(port, '/')).status === 200, 'the next snapshot');
+  first.destroy();
 });
 
 test('a snapshot without room is refused with its numbers', async (t) => {

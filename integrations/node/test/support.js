@@ -65,4 +65,4 @@ async function waitFor(condition, what, withinMs = 20_000) {
   }
 }
 
-module.exports = { AUTHORIZED, collect, get, listening, serve, waitFor };
+module.exports = { AUTHORIZED, TOKEN, collect, get, listening, serve, waitFor };
