@@ -16,6 +16,7 @@ mod pretender;
 mod profiles;
 mod restarts;
 mod scene;
+mod services;
 mod signals;
 mod silence;
 mod switch;
