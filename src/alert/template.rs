@@ -66,8 +66,11 @@ pub enum TemplateError {
         /// All of them.
         known: String,
     },
+    /// The name of a placeholder in single braces, which would go out as it stands.
+    #[error("has `{{{0}}}`, which would be sent as it stands: write `{{{{{0}}}}}`")]
+    SingleBraces(&'static str),
     /// Starts like JSON but is none when filled.
-    #[error("starts like JSON but is none when filled: {0}")]
+    #[error("starts like JSON but is none when filled: {0} (every placeholder but `{{{{data}}}}` goes within quotes)")]
     NotJson(String),
 }
 
@@ -120,12 +123,22 @@ fn pieces(text: &str) -> Result<Vec<Piece>, TemplateError> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("{{") {
         let (name, behind) = after.split_once("}}").ok_or(TemplateError::Unclosed(text.len() - after.len() - 2))?;
-        pieces.push(Piece::Text(before.to_owned()));
+        pieces.push(Piece::text(before)?);
         pieces.push(Piece::Value(Placeholder::parse(name.trim())?));
         rest = behind;
     }
-    pieces.push(Piece::Text(rest.to_owned()));
+    pieces.push(Piece::text(rest)?);
     Ok(pieces)
+}
+
+impl Piece {
+    fn text(text: &str) -> Result<Self, TemplateError> {
+        let is_meant = |name: &&str| text.contains(&format!("{{{name}}}"));
+        match Placeholder::ALL.into_iter().map(|(name, _)| name).find(is_meant) {
+            Some(name) => Err(TemplateError::SingleBraces(name)),
+            None => Ok(Self::Text(text.to_owned())),
+        }
+    }
 }
 
 /// As the inside of a JSON string.
@@ -252,6 +265,10 @@ mod tests {
         assert_eq!(refused("ab {{target"), "has a `{{` without `}}` at byte 3");
         assert!(
             refused("{{sumary}}").starts_with("has the unknown placeholder `{{sumary}}`, did you mean `{{summary}}`?")
+        );
+        assert_eq!(
+            refused("[prod] {summary}"),
+            "has `{summary}`, which would be sent as it stands: write `{{summary}}`"
         );
         assert!(refused(r#"{"a": {{summary}}}"#).starts_with("starts like JSON but is none when filled: "));
         assert!(refused(r#"{"a": "{{summary}}""#).starts_with("starts like JSON but is none when filled: "));

@@ -6,7 +6,7 @@
 // https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files and
 // https://docs.kernel.org/admin-guide/cgroup-v1/memory.html
 
-const { readFileSync } = require('node:fs');
+const { closeSync, openSync, readSync } = require('node:fs');
 const { join, dirname } = require('node:path');
 
 // v1 writes "no limit" as the largest number of whole pages; nothing above a petabyte is a limit.
@@ -57,11 +57,24 @@ function readCgroup(cgroup) {
 
 const pathOf = (fields) => fields.slice(2).join(':');
 
+// `readFileSync` takes 64 KiB outside the heap for each file of the kernel's, whose size is not told beforehand; at each
+// health request that would be seen as growth until the next collection. The files are of 2 KiB at most.
+const scratch = Buffer.alloc(16 * 1024);
+
 function text(path) {
+  let file;
   try {
-    return readFileSync(path, 'latin1');
+    file = openSync(path);
+    let length = 0;
+    for (;;) {
+      const read = readSync(file, scratch, length, scratch.length - length, null);
+      length += read;
+      if (read === 0 || length === scratch.length) return scratch.latin1Slice(0, length);
+    }
   } catch {
     return undefined;
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 
