@@ -31,7 +31,7 @@ pub enum GateKind {
     Spread,
     /// It still grows at the end of the window.
     Tail,
-    /// No single step makes up most of it.
+    /// No step or two make up most of it.
     Step,
     /// Growth does not slow down like a cache that fills.
     Levelling,
@@ -95,8 +95,8 @@ impl GateKind {
             (Self::Spread, false) => "part of the window does not grow",
             (Self::Tail, true) => "still grows at its end",
             (Self::Tail, false) => "growth has ended",
-            (Self::Step, true) => "no single step explains the rise",
-            (Self::Step, false) => "a single step explains most of the rise",
+            (Self::Step, true) => "no step or two explain the rise",
+            (Self::Step, false) => "a step or two explain most of the rise",
             (Self::Levelling, true) => "growth does not slow down",
             (Self::Levelling, false) => "growth slows down, as a cache does that fills",
             (Self::Lasting, true) => "most collections leave more than any before them",

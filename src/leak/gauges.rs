@@ -91,10 +91,12 @@ impl Gauge {
             return None;
         }
         let base = watch.base().unwrap_or(value).max(LEAST_GAUGE);
+        let room = rule.maximum.map_or(ROOM * base, |maximum| (maximum - value).max(0.0));
         let context = Context {
             traffic: None,
             age,
-            room: rule.maximum.map_or(ROOM * base, |maximum| (maximum - value).max(0.0)),
+            room,
+            limit_room: room,
             least_base: LEAST_GAUGE,
             least_rise: LEAST_GAUGE,
             least_slope: 0.0,

@@ -26,8 +26,10 @@ pub(crate) struct Subject<'a> {
     pub(crate) age: f64,
     /// What the series may be expected to give back is a multiple of this.
     pub(crate) base: f64,
-    /// How much more it can grow before the process hits its limit.
+    /// How much more it can grow before the process is in trouble: several times its size, or at its limit.
     pub(crate) room: f64,
+    /// The same to the limit itself, however far that is; where none is known, as above.
+    pub(crate) limit_room: f64,
     /// A rise below this is nothing.
     pub(crate) least_rise: f64,
     /// A slope below this is nothing, per second.
@@ -85,9 +87,9 @@ const LEAST_GAIN: f64 = 0.45;
 const LAST_GAIN: f64 = 0.5;
 /// The largest step, as a share of the rise.
 const LARGEST_STEP: f64 = 0.5;
-/// The later half must grow at least this much as fast as the earlier one: a cache of time constant T shows 0.75 over
-/// a window of 0.6 T, by when it has filled by half.
-const LEVELLING: f64 = 0.75;
+/// The later half must grow at least this much as fast as the earlier one: a cache of time constant T shows 0.8 over a
+/// window of 0.45 T, and less over each longer one; of a leak the two halves differ by noise alone.
+const LEVELLING: f64 = 0.8;
 /// The rise as a multiple of the largest give-back. V8 lets a heap grow by a factor that it chooses anew after each
 /// collection, so that teeth of one process differ by up to 1.7; near the limit 1.5 has to do.
 const GIVE_BACK: f64 = 1.7;
@@ -256,8 +258,8 @@ impl<'a> Run<'a> {
             Gate::at_most(GateKind::Step, step / rise, LARGEST_STEP),
             self.give_back_gate((fit.slope * (span - 1.0)).min(climb), self.number, trial.left),
             self.patience_gate(seconds, rise, outlasts, trial.left),
-            self.cycle_gate(start, rise, outlasts, trial.left),
-            self.tooth_gate(rise, trial.left),
+            self.cycle_gate(start, rise, outlasts, trial.slope),
+            self.tooth_gate(rise, trial.slope),
         ];
         if !best.is_beaten_by(trial.failed(), trial.length_ms()) {
             return None;

@@ -70,10 +70,20 @@ impl Memory {
             self.settled = self.held;
         }
         let room = self.room(limit);
+        let context = Context {
+            traffic: None,
+            age: self.age(now_ms),
+            room,
+            limit_room: limit.map_or(room, |limit| self.room_to(limit)),
+            least_base: LEAST_BASE_SHARE * self.settled.unwrap_or(0) as f64,
+            least_rise: options.min_rise.bytes() as f64,
+            least_slope: options.min_slope.bytes_per_second(),
+            collected: false,
+        };
         let mut closed_signals = Vec::new();
         for signal in Signal::ALL {
             let Some((reading, collected)) = self.reading(signal, sample) else { continue };
-            if self.on_reading(signal, (now_ms, reading as f64), room, collected, options) {
+            if self.on_reading(signal, (now_ms, reading as f64), Context { collected, ..context }, options) {
                 closed_signals.push(signal);
             }
         }
@@ -84,20 +94,9 @@ impl Memory {
         &mut self,
         signal: Signal,
         (now_ms, reading): (i64, f64),
-        room: f64,
-        collected: bool,
+        context: Context<'_>,
         options: &Options,
     ) -> bool {
-        let settled = self.settled.unwrap_or(0) as f64;
-        let context = Context {
-            traffic: None,
-            age: self.age(now_ms),
-            room,
-            least_base: LEAST_BASE_SHARE * settled,
-            least_rise: options.min_rise.bytes() as f64,
-            least_slope: options.min_slope.bytes_per_second(),
-            collected,
-        };
         let origin_ms = self.origin_ms;
         let position = self.watches.iter().position(|(known, _)| *known == signal).unwrap_or_else(|| {
             self.watches.push((signal, Watch::new(origin_ms, options)));

@@ -32,7 +32,9 @@ pub(crate) struct Watch {
 pub(crate) struct Context<'a> {
     pub(crate) traffic: Option<&'a Blocks>,
     pub(crate) age: f64,
+    /// How much more the process can grow before it is in trouble, and before it reaches the limit itself.
     pub(crate) room: f64,
+    pub(crate) limit_room: f64,
     /// Share of the whole process that counts as base where the signal itself is small.
     pub(crate) least_base: f64,
     pub(crate) least_rise: f64,
@@ -77,6 +79,7 @@ impl Watch {
             age: context.age,
             base: f64::from(base).max(context.least_base).max(1.0),
             room: context.room,
+            limit_room: context.limit_room,
             least_rise: context.least_rise,
             least_slope: context.least_slope,
             collected: context.collected,

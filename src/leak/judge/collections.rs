@@ -34,10 +34,8 @@ const TROUGH_OFF: f64 = 0.25;
 const TROUGH_STEP: f64 = 1.3;
 /// The same as a share of the rise, which steps among many troughs may always have.
 const TROUGH_STEP_LEAST: f64 = 0.4;
-/// Least rise of a live set by troughs and after a first collection, as a share of the base: less than of floors that
-/// may hold garbage, because collections vouch for it.
-const CYCLE_OF_TROUGHS: f64 = 0.45;
-const CYCLE_OF_RESUMED: f64 = 0.35;
+/// The two largest steps together, as a share of the rise, where there are more: growth goes on without them.
+const TWO_STEPS: f64 = 0.8;
 
 impl Run<'_> {
     /// Judges by collections, where any were seen on this scale.
@@ -69,11 +67,8 @@ impl Run<'_> {
         let centre = inner.iter().min_by_key(|trough| trough.index.abs_diff(middle))?;
         let pace = |a: &Trough, b: &Trough| (b.height - a.height) / (b.index - a.index) as f64;
         let (early, late) = (pace(first, centre), pace(centre, last));
-        let steps = troughs.windows(2).map(|pair| pair[1].height - pair[0].height);
-        let step = steps.fold(0.0, f64::max) / rise;
         let line = |trough: &Trough| first.height + rise * (trough.index - first.index) as f64 / span as f64;
         let off = troughs.iter().map(|trough| (trough.height - line(trough)).abs()).fold(0.0, f64::max) / rise;
-        let even_step = 1.0 / (troughs.len() - 1) as f64;
         let seen = all.iter().filter(|trough| (first.index..=last.index).contains(&trough.index)).count();
         let lasting = troughs.len() as f64 / seen as f64;
 
@@ -87,12 +82,12 @@ impl Run<'_> {
             Gate::at_least(GateKind::Size, rise, self.least_rise()),
             Gate::at_most(GateKind::Spread, off, TROUGH_OFF),
             Gate::at_least(GateKind::Lasting, lasting, TROUGHS_LASTING),
-            Gate::at_most(GateKind::Step, step, (TROUGH_STEP * even_step).max(TROUGH_STEP_LEAST)),
+            trough_step_gate(troughs, rise),
             Gate::at_least(GateKind::Levelling, late / early, LEVELLING),
             // Teeth are what troughs look under; only what comes back on coarser scales is left to fear.
             self.give_back_gate(rise, self.number + if self.subject.collected { 0 } else { 2 }, trial.left),
             self.patience_gate(seconds, rise, outlasts, trial.left),
-            self.live_cycle_gate(first.index, rise, outlasts, trial.left, CYCLE_OF_TROUGHS),
+            self.live_cycle_gate(first.index, rise, outlasts, trial.slope),
         ];
         if self.subject.collected {
             // A level that is told again and again is one that no longer grows.
@@ -108,11 +103,11 @@ impl Run<'_> {
         if self.subject.age > self.hours(YOUNG) { LEAST_TROUGHS_OF_OLD } else { LEAST_TROUGHS }
     }
 
-    /// Levels that are told come as often as floors, and a batch may lift them all.
+    /// Levels that are told come as often as floors; and a batch may lift a row of troughs or levels.
     fn least_trough_span(&self) -> usize {
         let old = self.number == 0 && self.subject.age >= self.hours(YOUNG);
         match self.subject.collected {
-            true if old => LEAST_OF_OLD,
+            _ if old => LEAST_OF_OLD,
             true => LEAST_LEVEL_SPAN,
             false => LEAST_TROUGH_SPAN,
         }
@@ -157,10 +152,23 @@ impl Run<'_> {
             Gate::at_least(GateKind::Levelling, live_after / live_before, LEVELLING),
             self.give_back_gate(rise, self.number + 2, trial.left),
             self.patience_gate(seconds, rise, false, trial.left),
-            self.live_cycle_gate(start, rise, false, trial.left, CYCLE_OF_RESUMED),
+            self.live_cycle_gate(start, rise, false, trial.slope),
         ];
         Some(trial)
     }
+}
+
+/// No step of a feature that is switched on makes up most of the rise, and no two do.
+fn trough_step_gate(troughs: &[Trough], rise: f64) -> Gate {
+    let mut steps: Vec<f64> = troughs.windows(2).map(|pair| (pair[1].height - pair[0].height) / rise).collect();
+    steps.sort_by(|one, other| other.total_cmp(one));
+    let even = 1.0 / steps.len() as f64;
+    let two: f64 = steps.iter().take(2).sum();
+    if steps.len() > 2 && two > TWO_STEPS {
+        return Gate::at_most(GateKind::Step, two, TWO_STEPS);
+    }
+    let largest = steps.first().copied().unwrap_or(f64::NAN);
+    Gate::at_most(GateKind::Step, largest, (TROUGH_STEP * even).max(TROUGH_STEP_LEAST))
 }
 
 /// The floors up to their highest: a tooth before its collection.

@@ -1,7 +1,7 @@
 //! The gates of patience: how much growth, and for how long, before it can be nothing else.
 //!
 //! A young process has not yet shown what it gives back. Until it has, its rise is held against what young processes
-//! do: a daily cycle adds about half of the base, the first tooth of a heap three quarters. The nearer the limit, the
+//! do: a daily cycle adds about half of the base, the first tooth of a heap nearly all of it. The nearer the limit, the
 //! less is asked for.
 
 use super::Run;
@@ -18,6 +18,11 @@ impl Run<'_> {
         Gate::at_least(GateKind::Patience, seconds, (self.options.patience * left).min(enough))
     }
 
+    /// Hours that there are to wait and see until the limit is reached at `slope`.
+    fn hours_left(&self, slope: f64) -> f64 {
+        (self.subject.limit_room / slope).clamp(0.0, f64::MAX) / self.hours(1.0)
+    }
+
     /// True where growth under collections is more even, for as long, than the flank of a daily cycle is.
     pub(super) fn outlasts_cycle(&self, seconds: f64, evenness: f64) -> bool {
         let flank = flank_evenness(seconds / self.options.day.as_secs_f64());
@@ -32,18 +37,18 @@ impl Run<'_> {
         seconds >= self.hours(HALF_DAY) && evenness >= EVEN_GAIN
     }
 
-    /// A process that has not lived through a day may be on the first rise of its cycle. Growth is none when it is
+    /// A process may be on the first rise of its cycle, on a busier day, or fill a cache. Growth is none of it when it is
     /// higher than such rises are, lasts evenly for longer than they do, or goes on while traffic falls.
-    pub(super) fn cycle_gate(&self, start: usize, rise: f64, outlasts: bool, left: f64) -> Gate {
-        let unknown = CYCLE_BASE + CYCLE_PER_HOUR * left / self.hours(1.0);
+    pub(super) fn cycle_gate(&self, start: usize, rise: f64, outlasts: bool, slope: f64) -> Gate {
+        let likely = CYCLE_BASE + CYCLE_PER_HOUR * self.hours_left(slope);
         let most = if self.subject.collected { CYCLE_MOST_COLLECTED } else { CYCLE_MOST };
-        self.cycle_gate_of(start, rise, outlasts, unknown.clamp(CYCLE_LEAST, most))
+        self.cycle_gate_of(start, rise, outlasts, likely.clamp(CYCLE_LEAST, most))
     }
 
-    /// The same for a rise of which collections have shown that it is no garbage, `least` of the base at least.
-    pub(super) fn live_cycle_gate(&self, start: usize, rise: f64, outlasts: bool, left: f64, least: f64) -> Gate {
-        let unknown = LIVE_CYCLE_BASE + CYCLE_PER_HOUR * left / self.hours(1.0);
-        self.cycle_gate_of(start, rise, outlasts, unknown.clamp(least, CYCLE_MOST))
+    /// The same for a rise of which collections have shown that it is no garbage.
+    pub(super) fn live_cycle_gate(&self, start: usize, rise: f64, outlasts: bool, slope: f64) -> Gate {
+        let likely = LIVE_CYCLE_BASE + CYCLE_PER_HOUR * self.hours_left(slope);
+        self.cycle_gate_of(start, rise, outlasts, likely.clamp(LIVE_CYCLE_LEAST, CYCLE_MOST))
     }
 
     /// False where the gate of the cycle fails for any slope, because a rise of at most `most_rise` is too small for it.
@@ -53,41 +58,45 @@ impl Run<'_> {
         gate.value >= gate.threshold * (1.0 - ROUNDING)
     }
 
-    fn cycle_gate_of(&self, start: usize, rise: f64, outlasts: bool, unknown: f64) -> Gate {
-        let known = self.subject.age >= self.hours(DAY_AND_MORE);
+    fn cycle_gate_of(&self, start: usize, rise: f64, outlasts: bool, likely: f64) -> Gate {
         let needed = match self.traffic_change(start) {
             // More traffic explains as much more memory, however near the limit.
             Some(change) if change > 1.0 + TRAFFIC_CHANGE => (change - 1.0).clamp(1.0, MOST_EXPLAINED),
-            Some(change) if change < 1.0 - TRAFFIC_CHANGE => 0.0,
             _ if outlasts => 0.0,
-            _ => self.dear(rise).min(if known { CYCLE_KNOWN } else { unknown }),
+            Some(change) if change < 1.0 - TRAFFIC_CHANGE => self.share_of_way(rise, DEAR).min(FALLING_TRAFFIC),
+            _ => self.share_of_way(rise, DEAR).min(likely),
         };
         Gate::at_least(GateKind::Cycle, rise / self.subject.base, needed)
     }
 
-    /// The rise that nobody can afford to wait for, as a share of the base: this much of the way to the limit.
-    fn dear(&self, rise: f64) -> f64 {
-        DEAR * (self.subject.room + rise) / self.subject.base
+    /// The rise that nobody can afford to wait for, as a share of the base: so much of the way to the limit.
+    fn share_of_way(&self, rise: f64, share: f64) -> f64 {
+        share * (self.subject.limit_room + rise) / self.subject.base
     }
 
     /// Until collections have been seen, all growth may be garbage; a heap rarely doubles without one.
-    pub(super) fn tooth_gate(&self, rise: f64, left: f64) -> Gate {
+    pub(super) fn tooth_gate(&self, rise: f64, slope: f64) -> Gate {
         let old = self.subject.age >= self.options.longest_tooth.as_secs_f64();
         let gave_back = self.subject.floors.give_back_from(self.number) >= SEEN_TOOTH * rise;
         let seen = self.collections >= COLLECTIONS_SEEN || gave_back;
-        let needed = (TOOTH_BASE + TOOTH_PER_HOUR * left / self.hours(1.0)).clamp(TOOTH_LEAST, TOOTH_MOST);
-        let needed = if old || seen || self.subject.collected { 0.0 } else { needed };
+        let likely = (TOOTH_BASE + TOOTH_PER_HOUR * self.hours_left(slope)).clamp(TOOTH_LEAST, TOOTH_MOST);
+        let none = old || seen || self.subject.collected;
+        let needed = if none { 0.0 } else { likely.min(self.share_of_way(rise, DEAR_TOOTH)) };
         Gate::at_least(GateKind::Tooth, rise / self.subject.base, needed)
     }
 
-    /// Requests of the last quarter of the window over those of its first; `None` where they are not known.
+    /// Requests of the last quarter of the window over those of its first, by the time that was watched; `None` where
+    /// they are not known.
     fn traffic_change(&self, start: usize) -> Option<f64> {
         let scale = self.subject.traffic?.scales().get(self.number)?;
         let parts: Vec<f64> = scale.parts().collect();
         let window = parts.get(parts.len().checked_sub(self.floors.len() - start)?..)?;
         let quarter = window.len() / 4;
-        let sum = |parts: &[f64]| parts.iter().filter(|requests| requests.is_finite()).sum::<f64>();
-        let (first, last) = (sum(window.get(..quarter)?), sum(window.get(window.len() - quarter..)?));
+        let mean = |parts: &[f64]| {
+            let known: Vec<f64> = parts.iter().copied().filter(|requests| requests.is_finite()).collect();
+            known.iter().sum::<f64>() / known.len() as f64
+        };
+        let (first, last) = (mean(window.get(..quarter)?), mean(window.get(window.len() - quarter..)?));
         (first > 0.0).then_some(last / first)
     }
 }
@@ -104,7 +113,7 @@ fn flank_evenness(share_of_period: f64) -> f64 {
 }
 
 /// Growth has to be more even than the flank of a sine by this much, which no noise of floors makes up for.
-const MORE_EVEN: f64 = 0.08;
+const MORE_EVEN: f64 = 0.15;
 /// So even is growth at most that is measured by floors.
 const MOST_EVEN: f64 = 0.95;
 /// Hours from which evenness says anything: a launch ramps up in a straight line for up to six.
@@ -115,32 +124,34 @@ const COLLECTIONS_SEEN: usize = 2;
 const EVEN_GAIN: f64 = 0.66;
 /// Traffic that has changed by this share over the window explains growth, or rules it out as an explanation.
 const TRAFFIC_CHANGE: f64 = 0.15;
+/// Growth beside falling traffic, as a share of the base, that garbage does not explain: the less there is to do, the
+/// longer a collection is put off.
+const FALLING_TRAFFIC: f64 = 0.2;
 /// The most growth, as a share of the base, that traffic may explain.
 const MOST_EXPLAINED: f64 = 3.0;
 /// Share of the way to the limit by when a person wants to know, sure or not.
-const DEAR: f64 = 0.3;
+const DEAR: f64 = 0.25;
+/// The same where all of it may be garbage.
+const DEAR_TOOTH: f64 = 0.3;
 /// Hours of growth after which it is no daily cycle, whose rise lasts about twelve.
 const HALF_DAY: f64 = 13.0;
-/// Hours after which a daily cycle has shown itself.
-const DAY_AND_MORE: f64 = 26.0;
 /// Growth by this share of the base is plain enough not to wait longer than half a day.
 const PLAIN_RISE: f64 = 0.15;
-/// What a daily cycle, or a cache that fills, adds to the base of a process: half of it at least, more the more time
-/// there is to wait and see.
+/// What a daily cycle, a launch or a cache that fills adds to the base of a process: half of it at least, more the more
+/// time there is to wait and see.
 const CYCLE_LEAST: f64 = 0.5;
 const CYCLE_MOST: f64 = 0.8;
 /// Levels after a collection hold no garbage that would add to it.
 const CYCLE_MOST_COLLECTED: f64 = 0.7;
-const CYCLE_BASE: f64 = 0.3;
-const CYCLE_PER_HOUR: f64 = 0.03;
-const LIVE_CYCLE_BASE: f64 = 0.05;
-/// A process that has lived through a day has shown its cycle; what is left is a busier day, a launch, another batch: of
-/// the healthy ones on the scorecard few add more than this share of the base.
-const CYCLE_KNOWN: f64 = 0.4;
+const CYCLE_BASE: f64 = 0.2;
+const CYCLE_PER_HOUR: f64 = 0.05;
+/// The same where collections vouch for the rise.
+const LIVE_CYCLE_LEAST: f64 = 0.45;
+const LIVE_CYCLE_BASE: f64 = 0.1;
 /// How far a heap grows before its first major collection, as a share of the base, by the hours left to the limit.
 const TOOTH_BASE: f64 = 0.25;
 const TOOTH_PER_HOUR: f64 = 0.055;
-const TOOTH_LEAST: f64 = 0.6;
-const TOOTH_MOST: f64 = 0.8;
+const TOOTH_LEAST: f64 = 0.65;
+const TOOTH_MOST: f64 = 0.95;
 /// A give-back of this share of the rise shows that collections do happen.
 const SEEN_TOOTH: f64 = 0.1;

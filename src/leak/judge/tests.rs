@@ -28,6 +28,7 @@ fn subject(floors: &Blocks, hours: f64) -> Subject<'_> {
         age: hours * 3600.0,
         base: 100.0 * MIB,
         room: 400.0 * MIB,
+        limit_room: 400.0 * MIB,
         least_rise: 3.0 * MIB,
         least_slope: 0.5 * MIB / 3600.0,
         collected: true,
@@ -88,7 +89,7 @@ fn what_came_back_down_is_expected_to_come_back() {
 fn the_nearer_the_limit_the_less_it_waits() {
     let floors = floors(1.0, |hour| 100.0 + 40.0 * hour);
     let passes = |room: f64| {
-        let subject = Subject { room: room * MIB, ..subject(&floors, 1.0) };
+        let subject = Subject { room: room * MIB, limit_room: room * MIB, ..subject(&floors, 1.0) };
         judge(&subject, &Options::default(), SCALES).is_some_and(|trial| trial.passes())
     };
     assert!(passes(40.0), "an hour to live");
@@ -122,6 +123,7 @@ proptest! {
             floors: &scaled,
             base: own.base * unit,
             room: own.room * unit,
+            limit_room: own.limit_room * unit,
             least_rise: own.least_rise * unit,
             least_slope: own.least_slope * unit,
             ..own

@@ -32,6 +32,7 @@ fn subject<'a>(floors: &'a Blocks, traffic: Option<&'a Blocks>) -> Subject<'a> {
         age: age as f64,
         base: 88.0 * MIB,
         room: 350.0 * MIB,
+        limit_room: 350.0 * MIB,
         least_rise: 3.0 * MIB,
         least_slope: 0.5 * MIB / 3600.0,
         collected: false,
@@ -112,7 +113,7 @@ fn a_straight_line_outlasts_a_cycle_long_before_the_flank_of_one_does() {
             .map(|part| floor(f64::from(part) / 12.0) - if part % 12 == 0 { 4.0 } else { 0.0 })
             .collect();
         let floors = blocks(Fold::Low, &floors);
-        let subject = Subject { room: 4000.0 * MIB, ..subject(&floors, None) };
+        let subject = Subject { room: 4000.0 * MIB, limit_room: 4000.0 * MIB, ..subject(&floors, None) };
         let options = Options::default();
         let run = Run::of(&subject, &options, 1, &floors.scales()[1], collections_seen(&subject));
         let evenness = |parts: usize| Quarters::of(&run.floors[run.floors.len() - parts..]).unwrap().least_gain();
