@@ -7,6 +7,7 @@ use crate::leak::episode::{Episode, bytes};
 use crate::leak::event::{Change, LeakEvent, PairPart};
 use crate::leak::gauges::Gauges;
 use crate::leak::judge::Trial;
+use crate::leak::lessons::Lessons;
 use crate::leak::lives::{Lives, Restart};
 use crate::leak::memory::Memory;
 use crate::leak::options::Options;
@@ -54,6 +55,9 @@ pub struct DetectorState {
     pub(super) memory: Option<Memory>,
     pub(super) gauges: Gauges,
     pub(super) episode: Option<Episode>,
+    /// What earlier lives taught, for when no episode is open.
+    #[serde(default)]
+    lessons: Lessons,
     pub(super) pair: Pair,
     /// The limit that the target itself reported last.
     pub(super) reported_limit: Option<u64>,
@@ -209,7 +213,9 @@ impl Detector {
     }
 
     fn on_restart(&mut self, restart: &Restart, now: Timestamp) -> Change {
-        self.known.memory = None;
+        if let Some(memory) = self.known.memory.take() {
+            self.known.lessons.on_life_ended(&memory, restart.cause, now);
+        }
         self.known.gauges.on_restart();
         self.known.pair.on_restart();
         if let Some(episode) = &mut self.known.episode {
@@ -248,7 +254,9 @@ impl Detector {
         let Some(floor) = watch.newest() else { return Vec::new() };
         let resolution = episode.on_floor(floor, self.options.block.as_secs_f64(), &self.options);
         resolution.map_or_else(Vec::new, |resolution| {
-            self.known.episode = None;
+            if let Some(episode) = self.known.episode.take() {
+                self.known.lessons.on_resolved(signal, episode.slope(), now);
+            }
             self.known.pair = Pair::Idle;
             vec![Change::LeakResolved { signal, resolution }]
         })
@@ -263,8 +271,10 @@ impl Detector {
         now: Timestamp,
     ) -> Vec<Change> {
         let growth = self.growth_of(trial, now);
-        let reasons = || trial.gates.iter().map(super::gate::Gate::reason).collect();
-        if confirmed {
+        let lessons = &self.known.lessons;
+        let known = trial.is_evident_again().then(|| lessons.known(signal, trial.slope, now)).flatten();
+        let reasons = || trial.gates.iter().map(super::gate::Gate::reason).chain(known.clone()).collect();
+        if confirmed || known.is_some() {
             let span = (trial.from, trial.to);
             self.known.episode = Some(Episode::open(signal, now, growth.since, trial.slope, span));
             let mut changes = vec![Change::LeakConfirmed { signal, growth, reasons: reasons() }];

@@ -87,6 +87,11 @@ impl Episode {
         }
     }
 
+    /// Growth in bytes per second when it was confirmed.
+    pub(crate) fn slope(&self) -> f64 {
+        self.slope
+    }
+
     /// Whether growth of this slope, seen in a later life, is the same leak.
     pub(crate) fn is_same(&self, slope: f64) -> bool {
         slope >= SAME_SLOPE * self.slope

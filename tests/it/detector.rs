@@ -319,3 +319,46 @@ fn a_leak_is_not_over_because_nobody_looked() {
     let ended = after.iter().find(|event| matches!(event.change, Change::LeakResolved { .. }));
     assert!(ended.is_some_and(|event| hours(event) > 98.0 + 40.0), "two days without growth end it: {after:#?}");
 }
+
+/// Lives of `hours` each, one after the other; the hour within its life and the number of the one whose leak is confirmed.
+fn confirmed_in_life(hours_each: f64, lives: u32, live: fn(f64) -> f64) -> Option<(u32, f64)> {
+    let mut detector = Detector::new(Options { memory_limit: Some(ByteSize::mib(1024)), ..Options::default() });
+    (0..lives).find_map(|life| {
+        let born = f64::from(life) * hours_each;
+        #[expect(clippy::cast_possible_truncation, reason = "hours")]
+        let process = Process::new((born * 3_600_000.0) as i64, live);
+        let events = watch(&mut detector, &process, born, born + hours_each);
+        confirmed(&events).map(|(event, _)| (life, hours(event) - born))
+    })
+}
+
+/// A process that was restarted every hour was never confirmed, however it grew: each life began from nothing.
+#[test]
+fn lives_that_all_grow_to_their_ends_are_a_leak_though_each_is_too_short() {
+    let leak = |age: f64| 100.0 + 40.0 * age;
+    assert_eq!(confirmed_in_life(1.2, 2, leak), None, "two short lives are two deploys into a cache that fills");
+    let (life, hour) = confirmed_in_life(1.2, 3, leak).expect("the third grows as the two before it");
+    assert_eq!(life, 2);
+    let alone = confirmed_in_life(9.0, 1, leak).expect("a life that is long enough").1;
+    assert!(hour < 0.7 * alone, "{hour} h instead of {alone} h");
+}
+
+#[test]
+fn lives_that_level_off_teach_nothing() {
+    assert_eq!(confirmed_in_life(1.2, 12, |age| 100.0 + 30.0 * (age / 0.3).min(1.0)), None, "a cache that fills");
+    assert_eq!(confirmed_in_life(1.2, 12, |_| 100.0), None, "flat");
+}
+
+/// A leak that came back after its fix had held had to be found as though it were new.
+#[test]
+fn a_leak_that_comes_back_is_known() {
+    let mut detector = Detector::new(Options { verify: Duration::from_hours(6), ..options() });
+    let leak = |age: f64| 80.0 + 20.0 * age;
+    let first = watch(&mut detector, &Process::new(0, leak), 0.0, 10.0);
+    let alone = hours(confirmed(&first).expect("a leak").0);
+    let fixed = watch(&mut detector, &Process::new(36_000_000, |_| 80.0), 10.0, 20.0);
+    assert!(fixed.iter().any(|event| matches!(event.change, Change::LeakResolved { .. })));
+    let again = watch(&mut detector, &Process::new(72_000_000, leak), 20.0, 30.0);
+    let again = hours(confirmed(&again).expect("the same leak").0) - 20.0;
+    assert!(again < 0.7 * alone, "{again} h instead of {alone} h");
+}
