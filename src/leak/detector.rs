@@ -184,6 +184,7 @@ impl Detector {
         let now = sample.at;
         let memory = self.known.memory.get_or_insert_with(|| Memory::new(now.steady_ms(), life.began.steady_ms()));
         let age = memory.age(now.steady_ms());
+        memory.count_heap_alone(self.known.lives.is_of_heap(limit));
         let closed = memory.observe(sample, limit, &self.options);
         let mut changes = Vec::new();
         for signal in closed {

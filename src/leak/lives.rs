@@ -20,6 +20,9 @@ pub(crate) struct Lives {
     /// Readings in a row whose rss was above the limit.
     #[serde(default)]
     above_limit: u32,
+    /// The limit that a life has shown to be one of the heap alone.
+    #[serde(default)]
+    heap_limit: Option<u64>,
     /// Likely kills of the last week, oldest first.
     kills: Vec<Timestamp>,
 }
@@ -71,6 +74,11 @@ impl Lives {
         self.current
     }
 
+    /// True where this or an earlier life went on above that limit with its rss: it is one of the heap alone.
+    pub(crate) fn is_of_heap(&self, limit: Option<u64>) -> bool {
+        limit.is_some() && self.heap_limit == limit
+    }
+
     /// A poll failed.
     pub(crate) fn on_missed(&mut self, refused: bool) {
         self.refused |= refused;
@@ -103,7 +111,7 @@ impl Lives {
         }
         let life = Life { number: ended.number.saturating_add(1), began, pid: sample.pid };
         self.current = Some(life);
-        let cause = last.cause(limit, self.above_limit >= LIVES_ABOVE_LIMIT);
+        let cause = last.cause(limit, self.is_of_heap(limit));
         self.above_limit = 0;
         self.count_above_limit(sample.rss, limit);
         Some(Restart { ended, began: life, cause, kills_this_week: self.count_kill(sample.at, cause) })
@@ -112,6 +120,9 @@ impl Lives {
     fn count_above_limit(&mut self, rss: Option<u64>, limit: Option<u64>) {
         let is_above = rss.zip(limit).is_some_and(|(rss, limit)| rss > limit);
         self.above_limit = if is_above { self.above_limit.saturating_add(1) } else { 0 };
+        if self.above_limit >= LIVES_ABOVE_LIMIT {
+            self.heap_limit = limit;
+        }
     }
 
     fn count_kill(&mut self, at: Timestamp, cause: RestartCause) -> u32 {
@@ -280,6 +291,23 @@ mod tests {
         check_cause(150, 60, 100, RestartCause::Unknown);
         check_cause(150, 95, 100, RestartCause::AtMemoryLimit);
         check_cause(104, 60, 3, RestartCause::AtMemoryLimit);
+    }
+
+    /// Each deploy of a process that came near the limit with its rss, before it went above it anew, was called a kill.
+    #[test]
+    fn what_a_limit_counts_is_known_from_earlier_lives() {
+        let (mut lives, options) = (Lives::default(), Options::default());
+        let seen = |poll: i64, pid, rss| Sample {
+            pid: Some(pid),
+            rss: Some(rss),
+            heap_used: Some(50),
+            ..sample(poll * 30, rss)
+        };
+        (0..20).for_each(|poll| assert_eq!(lives.on_sample(&seen(poll, 7, 120), Some(100), &options), None));
+        let mut cause = |poll, pid, limit| lives.on_sample(&seen(poll, pid, 95), Some(limit), &options).unwrap().cause;
+        assert_eq!(cause(20, 8, 100), RestartCause::Unknown);
+        assert_eq!(cause(21, 9, 100), RestartCause::Unknown, "95 of 100, but of rss");
+        assert_eq!(cause(22, 10, 96), RestartCause::AtMemoryLimit, "another limit is another matter");
     }
 
     #[test]

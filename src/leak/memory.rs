@@ -25,6 +25,9 @@ pub(crate) struct Memory {
     told_levels: bool,
     /// What the process held when it had warmed up.
     settled: Option<u64>,
+    /// The limit is one of the heap alone.
+    #[serde(default)]
+    limit_of_heap: bool,
     /// What it holds now, and its heap.
     held: Option<u64>,
     heap_used: Option<u64>,
@@ -50,6 +53,7 @@ impl Memory {
             after_collection: None,
             told_levels: false,
             settled: None,
+            limit_of_heap: false,
             held: None,
             heap_used: None,
         }
@@ -58,6 +62,11 @@ impl Memory {
     /// Age of the process, seconds.
     pub(crate) fn age(&self, now_ms: i64) -> f64 {
         now_ms.saturating_sub(self.began_ms) as f64 / 1000.0
+    }
+
+    /// What the limit counts, as far as it is known.
+    pub(crate) fn count_heap_alone(&mut self, limit_of_heap: bool) {
+        self.limit_of_heap = limit_of_heap;
     }
 
     /// Takes in a sample; returns the signals of which a floor was closed.
@@ -159,7 +168,7 @@ impl Memory {
     pub(crate) fn room_to(&self, limit: u64) -> f64 {
         let held = self.held.unwrap_or(0);
         // A limit below rss is one of the heap alone.
-        let counted = if held > limit { self.heap_used.unwrap_or(held) } else { held };
+        let counted = if self.limit_of_heap || held > limit { self.heap_used.unwrap_or(held) } else { held };
         limit.saturating_sub(counted) as f64
     }
 
