@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 
 use fastrand::Rng;
 
+use super::later;
 use super::process::{Collector, Report, Size, Spec};
 
 /// A kind of process.
@@ -15,7 +16,7 @@ pub(crate) struct Family {
 }
 
 /// Every family, leaks first.
-pub(crate) const FAMILIES: [Family; 24] = [
+pub(crate) const FAMILIES: [Family; 30] = [
     Family { name: "leak, steady", make: leak_steady },
     Family { name: "leak that slows down", make: leak_slowing },
     Family { name: "leak that ramps up", make: leak_ramping },
@@ -28,6 +29,9 @@ pub(crate) const FAMILIES: [Family; 24] = [
     Family { name: "leak with outages", make: leak_outages },
     Family { name: "leak after weeks of cycles", make: leak_late },
     Family { name: "leak, levels told", make: leak_levels },
+    Family { name: "leak, restarted in hours", make: later::leak_restarted },
+    Family { name: "leak of heap and buffers", make: later::leak_of_two },
+    Family { name: "leak by the request", make: later::leak_scaled },
     Family { name: "flat", make: ok_flat },
     Family { name: "weekly cycle", make: ok_weekly },
     Family { name: "cache fills in hours", make: ok_cache },
@@ -40,29 +44,32 @@ pub(crate) const FAMILIES: [Family; 24] = [
     Family { name: "rss alone, sawtooth", make: ok_rss_only },
     Family { name: "deploys and outages", make: ok_deploys },
     Family { name: "healthy, levels told", make: ok_levels },
+    Family { name: "compiled code levels off", make: later::ok_compiled },
+    Family { name: "traffic surges and stays", make: later::ok_surge },
+    Family { name: "cycle, restarted nightly", make: later::ok_nightly },
 ];
 
-fn between(rng: &mut Rng, low: f64, high: f64) -> f64 {
+pub(super) fn between(rng: &mut Rng, low: f64, high: f64) -> f64 {
     low + (high - low) * rng.f64()
 }
 
 /// Even on a logarithmic scale.
-fn decades(rng: &mut Rng, low: f64, high: f64) -> f64 {
+pub(super) fn decades(rng: &mut Rng, low: f64, high: f64) -> f64 {
     between(rng, low.ln(), high.ln()).exp()
 }
 
-fn hours(seconds: f64) -> f64 {
+pub(super) fn hours(seconds: f64) -> f64 {
     seconds / 3600.0
 }
 
 /// Start-up: most of it in the first minutes.
-fn started(rng: &mut Rng) -> impl Fn(f64) -> f64 + 'static {
+pub(super) fn started(rng: &mut Rng) -> impl Fn(f64) -> f64 + 'static {
     let (base, more, minutes) = (decades(rng, 25.0, 250.0), between(rng, 3.0, 30.0), between(rng, 1.0, 8.0));
     move |age| base + more * (1.0 - (-age / 60.0 / minutes).exp())
 }
 
 /// Traffic over a day, with a flat top and a quick fall as people have it.
-fn day(rng: &mut Rng) -> impl Fn(f64) -> f64 + Clone + 'static {
+pub(super) fn day(rng: &mut Rng) -> impl Fn(f64) -> f64 + Clone + 'static {
     let (shift, depth) = (rng.f64(), between(rng, 0.3, 0.9));
     move |time| {
         let wave = (TAU * (time / 86_400.0 + shift)).sin();
@@ -70,7 +77,7 @@ fn day(rng: &mut Rng) -> impl Fn(f64) -> f64 + Clone + 'static {
     }
 }
 
-fn spec(rng: &mut Rng, trace_hours: f64, live: Size) -> Spec {
+pub(super) fn spec(rng: &mut Rng, trace_hours: f64, live: Size) -> Spec {
     Spec {
         hours: trace_hours,
         live,
@@ -91,13 +98,13 @@ fn spec(rng: &mut Rng, trace_hours: f64, live: Size) -> Spec {
     }
 }
 
-fn leaking(mut spec: Spec, limit: f64, start: f64) -> Spec {
+pub(super) fn leaking(mut spec: Spec, limit: f64, start: f64) -> Spec {
     spec.limit = limit;
     spec.leak_start = Some(start);
     spec
 }
 
-fn limit(rng: &mut Rng) -> f64 {
+pub(super) fn limit(rng: &mut Rng) -> f64 {
     *rng.choice([512.0, 1024.0, 2048.0].iter()).expect("not empty")
 }
 

@@ -4,6 +4,7 @@
 //! detector does where nobody looked. The same seed gives the same traces.
 
 mod families;
+mod later;
 mod process;
 pub(crate) mod recordings;
 
