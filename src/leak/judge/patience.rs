@@ -1,7 +1,7 @@
 //! The gates of patience: how much growth, and for how long, before it can be nothing else.
 //!
 //! A young process has not yet shown what it gives back. Until it has, its rise is held against what young processes
-//! do: a daily cycle adds about half of the base, the first tooth of a heap nearly all of it. The nearer the limit, the
+//! do: a daily cycle adds about half of the base, the first tooth of a heap three quarters. The nearer the limit, the
 //! less is asked for.
 
 use super::Run;
@@ -121,18 +121,18 @@ const LEAST_EVEN: f64 = 6.0;
 /// Collections seen in the last four hours that show that floors hold no garbage.
 const COLLECTIONS_SEEN: usize = 2;
 /// Least gain of a quarter of growth that lasts for more than half a day.
-const EVEN_GAIN: f64 = 0.66;
+const EVEN_GAIN: f64 = 0.72;
 /// Traffic that has changed by this share over the window explains growth, or rules it out as an explanation.
 const TRAFFIC_CHANGE: f64 = 0.15;
 /// Growth beside falling traffic, as a share of the base, that garbage does not explain: the less there is to do, the
 /// longer a collection is put off.
-const FALLING_TRAFFIC: f64 = 0.2;
+const FALLING_TRAFFIC: f64 = 0.35;
 /// The most growth, as a share of the base, that traffic may explain.
 const MOST_EXPLAINED: f64 = 3.0;
 /// Share of the way to the limit by when a person wants to know, sure or not.
-const DEAR: f64 = 0.25;
+const DEAR: f64 = 0.28;
 /// The same where all of it may be garbage.
-const DEAR_TOOTH: f64 = 0.3;
+const DEAR_TOOTH: f64 = 0.33;
 /// Hours of growth after which it is no daily cycle, whose rise lasts about twelve.
 const HALF_DAY: f64 = 13.0;
 /// Growth by this share of the base is plain enough not to wait longer than half a day.
@@ -152,6 +152,6 @@ const LIVE_CYCLE_BASE: f64 = 0.1;
 const TOOTH_BASE: f64 = 0.25;
 const TOOTH_PER_HOUR: f64 = 0.055;
 const TOOTH_LEAST: f64 = 0.65;
-const TOOTH_MOST: f64 = 0.95;
+const TOOTH_MOST: f64 = 0.8;
 /// A give-back of this share of the rise shows that collections do happen.
 const SEEN_TOOTH: f64 = 0.1;
