@@ -7,8 +7,8 @@
 //! 2. *What `DevTools` computes.* `detached`, `shallow`, `essential`, [`dominators`], [`distance`], [`mod@class`] and
 //!    `interface`, put together in [`snapshot`]. Equal to `DevTools` for every node; the tests compare.
 //! 3. *One snapshot*: [`summary`], [`retaining`], [`redact`].
-//! 4. *A pair*: `digest` keeps of the first snapshot what the comparison needs, [`pair`] reads both, `diff` is the
-//!    Comparison view, `culprit` finds who leaks, `path` and [`scripts`] tell where, [`settle`] takes a third snapshot,
+//! 4. *A pair*: `digest` keeps of the first snapshot what the comparison needs, `losses` counts what went, [`pair`] reads both, `diff` is the
+//!    Comparison view, `culprit` finds who leaks, `path`, `es_module` and [`scripts`] tell where, [`settle`] takes a third snapshot,
 //!    [`source_map`] leads back to the source, [`report`] is the wire shape.
 //! 5. [`profile`]: the other, cheap kind of evidence, V8's sampling heap profiles, and the growth between two of them.
 //!
@@ -26,11 +26,13 @@ pub mod distance;
 pub mod dominators;
 mod ephemeron;
 pub mod error;
+mod es_module;
 mod essential;
 pub mod graph;
 pub mod header;
 mod interface;
 pub mod load;
+mod losses;
 pub mod pair;
 mod path;
 pub mod profile;

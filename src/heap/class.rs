@@ -25,6 +25,13 @@ pub struct Class {
     pub position: Option<ScriptPosition>,
 }
 
+impl Class {
+    /// Whether its objects have neither a constructor nor properties in common.
+    pub(crate) fn is_of_any_shape(&self) -> bool {
+        self.position.is_none() && self.name.as_bytes() == PLAIN_NAME
+    }
+}
+
 /// All classes met so far, in one snapshot or several of the same process.
 #[derive(Debug, Default)]
 pub struct Classes {

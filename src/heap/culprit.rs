@@ -30,15 +30,18 @@ const SMALLEST_SHARE: f64 = 0.03;
 const MOST_CULPRITS: usize = 10;
 
 /// Fills in culprits, survivors, headline and notes.
-pub(crate) fn accuse(pair: &Pair, report: &mut Report) {
+pub(crate) fn accuse(mut pair: Pair, report: &mut Report) {
     let growth = super::diff::difference(report.heap.after_bytes, report.heap.before_bytes);
     let least = SMALLEST_GROWTH
         .max(part_of(report.heap.before_bytes, SMALLEST_PART_OF_HEAP))
         .max(part_of(u64::try_from(growth).unwrap_or(0), SMALLEST_SHARE));
-    let groups = attribution::attribute(pair, least);
-    let grown = survivors::most_grown(pair);
-    let describer = description::Describer::new(pair, growth);
-    report.survivors = grown.into_iter().map(|node| describer.survivor(node)).collect();
+    let grown = survivors::most_grown(&pair);
+    pair.before.columns.forget_retained();
+    let groups = attribution::attribute(&pair, least);
+    pair.before.forget();
+    pair.matching.forget_before();
+    let describer = description::Describer::new(&pair, growth);
+    report.survivors = grown.iter().map(|grown| describer.survivor(grown)).collect();
     report.culprits = alike::join(groups.iter().map(|group| describer.culprit(group)));
     report.culprits.sort_by_key(|culprit| std::cmp::Reverse(weight(culprit)));
     report.culprits.truncate(MOST_CULPRITS);

@@ -52,6 +52,12 @@ impl Matching {
         self.new.rank(node.index())
     }
 
+    /// Frees the numbers of the first snapshot: new nodes are still told from old ones.
+    pub(crate) fn forget_before(&mut self) {
+        self.before = Vec::new();
+        self.kept = Bits::new(0);
+    }
+
     pub(crate) fn new_count(&self) -> usize {
         self.new.count()
     }

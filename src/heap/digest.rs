@@ -64,11 +64,30 @@ impl Digest {
     }
 }
 
+impl Before {
+    /// Frees everything: what is left to do is to describe the second snapshot.
+    pub(crate) fn forget(&mut self) {
+        self.classes = Vec::new();
+        self.columns.sizes = Column::default();
+        self.columns.forget_retained();
+    }
+}
+
 impl Columns {
     /// Frees what is only needed to match the two snapshots.
     pub(crate) fn forget_ids(&mut self) {
         self.fingerprints = Vec::new();
         self.index = IdIndex { odd: Vec::new(), others: Vec::new() };
+    }
+
+    /// Frees what is only needed to tell what went.
+    pub(crate) fn forget_dominators(&mut self) {
+        self.dominators = Vec::new();
+    }
+
+    /// Frees what is only needed to tell what grew.
+    pub(crate) fn forget_retained(&mut self) {
+        self.retained = Column::default();
     }
 
     /// The node with this id.

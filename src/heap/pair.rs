@@ -13,6 +13,7 @@ use super::error::HeapError;
 use super::graph::{Graph, Node};
 use super::interface::Interfaces;
 use super::load::{LoadOptions, load};
+use super::losses::{Losses, losses};
 use super::report::{ClassRow, HeapGrowth, Report};
 use super::scripts::Scripts;
 use super::snapshot::prepare;
@@ -29,6 +30,7 @@ pub(crate) struct Pair {
     pub(crate) after_classes: Vec<ClassId>,
     pub(crate) classes: Classes,
     pub(crate) matching: Matching,
+    pub(crate) losses: Losses,
     pub(crate) scripts: Scripts,
 }
 
@@ -64,7 +66,7 @@ pub fn compare_with(
     if options.without_edges {
         report.headline = String::from("no culprit can be named without edges: only classes and counts were compared");
     } else {
-        accuse(&pair, &mut report);
+        accuse(pair, &mut report);
     }
     Ok(report)
 }
@@ -85,14 +87,16 @@ impl Pair {
         }
         let matching = Matching::new(&digest.columns, &graph);
         digest.columns.forget_ids();
+        let interfaces = Interfaces::infer(&graph);
+        let mut before = digest.resolve(&interfaces, &mut classes);
+        let losses = losses(&before, &matching.kept);
+        before.columns.forget_dominators();
         let tree = dominator_tree(&graph, &essential);
         drop(essential);
         let ways = ways(&graph, &ephemerons, &matching);
-        let interfaces = Interfaces::infer(&graph);
-        let before = digest.resolve(&interfaces, &mut classes);
         let after_classes = classify(&graph, &mut classes).resolve(&interfaces, &mut classes);
         let scripts = Scripts::find(&graph);
-        Ok(Self { before, after: After { graph, tree, ways }, after_classes, classes, matching, scripts })
+        Ok(Self { before, after: After { graph, tree, ways }, after_classes, classes, matching, losses, scripts })
     }
 
     /// The node before a new one on a shortest way from the globals; a node that nothing reaches gives itself.

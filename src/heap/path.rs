@@ -7,6 +7,8 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
+use super::dominators::DominatorTree;
+use super::es_module::{export_name, is_es_module, leads_to_exports};
 use super::graph::{Edge, EdgeKind, Graph, Node, NodeKind, ROOT};
 use super::retainers::Retainers;
 use super::scripts::Scripts;
@@ -31,6 +33,7 @@ pub(crate) const LONGEST_WAY: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Owners<'a> {
     pub(crate) graph: &'a Graph,
+    pub(crate) tree: &'a DominatorTree,
     pub(crate) scripts: &'a Scripts,
     pub(crate) retainers: &'a Retainers,
 }
@@ -54,6 +57,7 @@ impl Owners<'_> {
         if node == ROOT || matches!(Owner::of(self.graph, node), Owner::Process | Owner::Global | Owner::Scope) {
             return self.way_down(&HashMap::new(), node);
         }
+        let mut contents = Contents { tree: self.tree, of: node, known: HashMap::new() };
         let mut reached = HashMap::from([(node, Reached { cost: 0, down: None })]);
         let mut queue = BinaryHeap::from([(Reverse(0), Stop::Further, Reverse(""), Reverse(node))]);
         while let Some((Reverse(cost), stop, _, Reverse(at))) = queue.pop() {
@@ -71,7 +75,7 @@ impl Owners<'_> {
                 if cheaper {
                     reached.insert(from, Reached { cost, down: Some((edge, at)) });
                     queue.push((Reverse(cost), Stop::Further, Reverse(""), Reverse(from)));
-                    if let Some(stopping) = self.stopping_cost(from, edge) {
+                    if let Some(stopping) = self.stopping_cost(from, edge).filter(|_| !contents.has(from)) {
                         // Several scripts may share a variable: the first by name, whatever the order of the file.
                         let script = self.script_of(from).unwrap_or_default();
                         queue.push((Reverse(cost + stopping), Stop::Here, Reverse(script), Reverse(from)));
@@ -125,6 +129,7 @@ impl Owners<'_> {
             Owner::Function if named && !is_prototype(self.graph.raw_edge_name(edge)) => {
                 Some(self.cost_of_script(node, 1))
             }
+            Owner::EsModule if leads_to_exports(self.graph, edge) => Some(self.cost_of_script(node, 0)),
             Owner::Module if named => Some(3),
             _ if self.graph.kind(node) == NodeKind::Synthetic => Some(0),
             _ => None,
@@ -144,6 +149,7 @@ impl Owners<'_> {
         let closure = match Owner::of(self.graph, node) {
             Owner::Function => node,
             Owner::Scope => self.closure_in(node)?,
+            Owner::EsModule => self.closure_in(self.scope_of(node)?)?,
             _ => return None,
         };
         self.scripts.name(self.graph.position(closure)?.script_id)
@@ -161,12 +167,44 @@ impl Owners<'_> {
         (closures.next().is_none() && of_program).then_some(only)
     }
 
+    /// The outermost scope of a module.
+    fn scope_of(&self, module: Node) -> Option<Node> {
+        let mut scopes = self.retainers.of(self.graph, module);
+        scopes.find(|&(from, _)| Owner::of(self.graph, from) == Owner::Scope).map(|(from, _)| from)
+    }
+
     /// A function that was made in a scope.
     fn closure_in(&self, scope: Node) -> Option<Node> {
         let mut closures = self.retainers.of(self.graph, scope).filter(|&(from, edge)| {
             self.graph.kind(from) == NodeKind::Closure && self.graph.raw_edge_name(edge) == b"context"
         });
         closures.find(|&(from, _)| self.graph.position(from).is_some()).map(|(from, _)| from)
+    }
+}
+
+/// What is only there because of one object: never the place where a way to that object begins.
+struct Contents<'a> {
+    tree: &'a DominatorTree,
+    of: Node,
+    known: HashMap<Node, bool>,
+}
+
+impl Contents<'_> {
+    fn has(&mut self, node: Node) -> bool {
+        let mut walked = Vec::new();
+        let mut at = node;
+        let found = loop {
+            if at == self.of || at == ROOT {
+                break at == self.of;
+            }
+            if let Some(&known) = self.known.get(&at) {
+                break known;
+            }
+            walked.push(at);
+            at = self.tree.parent(at);
+        };
+        self.known.extend(walked.into_iter().map(|node| (node, found)));
+        found
     }
 }
 
@@ -183,6 +221,7 @@ pub(crate) enum Owner {
     Scope,
     Function,
     Module,
+    EsModule,
     Other,
 }
 
@@ -195,6 +234,7 @@ impl Owner {
             NodeKind::Object if name == b"global" || name.starts_with(b"global ") => Self::Global,
             NodeKind::Object | NodeKind::Hidden if is_scope_name(name) => Self::Scope,
             NodeKind::Object if name == b"Module" => Self::Module,
+            _ if is_es_module(graph, node) => Self::EsModule,
             _ => Self::Other,
         }
     }
@@ -246,7 +286,7 @@ pub(crate) fn render(graph: &Graph, way: &Way) -> String {
         Owner::Global => "global".to_owned(),
         Owner::Module => "module".to_owned(),
         Owner::Scope if way.steps.len() == 1 => "variables".to_owned(),
-        Owner::Scope => String::new(),
+        Owner::Scope | Owner::EsModule => String::new(),
         Owner::Function => function_name(graph, owner),
         Owner::Other if owner == ROOT => "(root)".to_owned(),
         Owner::Other => graph.name(owner).into_owned(),
@@ -260,6 +300,9 @@ pub(crate) fn render(graph: &Graph, way: &Way) -> String {
             EdgeKind::Context => text = format!("{text} > {name}"),
             EdgeKind::Property | EdgeKind::Shortcut if is_identifier(&name) => text = format!("{text}.{name}"),
             EdgeKind::Property | EdgeKind::Shortcut => text = format!("{text}[{}]", key(&name)),
+            EdgeKind::Internal if text.is_empty() && export_name(graph, from, edge).is_some() => {
+                text = export_name(graph, from, edge).unwrap_or_default();
+            }
             EdgeKind::Element if is_one_of_many => text += "[*]",
             EdgeKind::Element => text = format!("{text}[{name}]"),
             EdgeKind::Internal if graph.kind(from) == NodeKind::Array => text += "[*]",

@@ -62,7 +62,7 @@ pub fn retaining(snapshot: &Snapshot, id: u64) -> Option<Retaining> {
         node: class(node),
         id: graph.id(node),
     };
-    let way = Owners { graph, scripts: &scripts, retainers: &retainers }.way_to(node);
+    let way = Owners { graph, tree: &snapshot.tree, scripts: &scripts, retainers: &retainers }.way_to(node);
     let before = std::iter::once(None).chain(way.steps.iter().map(|&(_, node)| Some(node)));
     let path = way.steps.iter().zip(before).map(|(&(edge, node), from)| step(from, edge, node)).collect();
     let dominators = std::iter::successors(Some(node), |&at| Some(snapshot.tree.parent(at)).filter(|_| at != ROOT));

@@ -101,7 +101,7 @@ pub fn summarise(snapshot: &Snapshot) -> Summary {
     let (of_nodes, classes) = class_names(snapshot);
     let scripts = Scripts::find(graph);
     let retainers = Retainers::collect(graph, |_| true);
-    let owners = Owners { graph, scripts: &scripts, retainers: &retainers };
+    let owners = Owners { graph, tree: &snapshot.tree, scripts: &scripts, retainers: &retainers };
     let class = |node: Node| classes.get(of_nodes[node.index()]).name.clone();
     let path = |node: Node| held_by(graph, &owners.way_to(node));
     let largest = most(graph, |node| if is_of_program(graph, node) { snapshot.tree.retained(node) } else { 0 });

@@ -1,7 +1,7 @@
 //! Joins culprits that only differ by which of many like containers they are in: lists of one map of lists.
 
 use super::headline::rewrite_headline;
-use crate::heap::report::Culprit;
+use crate::heap::report::{Culprit, PathStep};
 
 /// One culprit for each class, place and shape of the path, with the containers that have it counted.
 pub(super) fn join(culprits: impl Iterator<Item = Culprit>) -> Vec<Culprit> {
@@ -10,7 +10,7 @@ pub(super) fn join(culprits: impl Iterator<Item = Culprit>) -> Vec<Culprit> {
         let holder = shape(&culprit.held_by);
         let same = |known: &&mut (Culprit, usize)| {
             (&known.0.class, &known.0.location) == (&culprit.class, &culprit.location)
-                && shape(&known.0.held_by) == holder
+                && (shape(&known.0.held_by) == holder || are_siblings(&known.0, &culprit))
         };
         match joined.iter_mut().find(same) {
             Some((known, containers)) => {
@@ -21,6 +21,23 @@ pub(super) fn join(culprits: impl Iterator<Item = Culprit>) -> Vec<Culprit> {
         }
     }
     joined.into_iter().map(|(culprit, containers)| told(culprit, containers)).collect()
+}
+
+/// Whether what one line makes is held in two places under one owner that differ by a single name: two branches of a
+/// tree, the lists of two topics.
+fn are_siblings(a: &Culprit, b: &Culprit) -> bool {
+    let same_owner = |a: &[PathStep], b: &[PathStep]| a.first().map(|step| step.id) == b.first().map(|step| step.id);
+    if a.location.is_none() || a.path.len() != b.path.len() || !same_owner(&a.path, &b.path) {
+        return false;
+    }
+    let mut other_names = 0;
+    for (a, b) in a.path.iter().zip(&b.path) {
+        if (&a.node, &a.edge_type) != (&b.node, &b.edge_type) {
+            return false;
+        }
+        other_names += usize::from(a.edge != b.edge && a.edge_type == "property");
+    }
+    other_names <= 1
 }
 
 fn add(known: &mut Culprit, other: &Culprit) {
@@ -62,6 +79,7 @@ fn any_index(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heap::report::Location;
 
     #[test]
     fn numbers_between_brackets_are_one_shape() {
@@ -79,6 +97,26 @@ mod tests {
     fn the_number_of_like_holders_is_no_part_of_the_shape() {
         assert_eq!(shape("pool[4].items[] in a.js and 3 more like it"), "pool[*].items[] in a.js");
         assert_eq!(shape("sand and water"), "sand and water");
+    }
+
+    #[test]
+    fn branches_of_one_tree_are_one_leak() {
+        let step = |edge: &str, node: &str, id| PathStep {
+            edge: edge.to_owned(),
+            edge_type: "property".to_owned(),
+            node: node.to_owned(),
+            id,
+        };
+        let culprit = |owner: u64, branch: &str, line: u32| Culprit {
+            held_by: format!("topics.{branch}[]"),
+            location: Some(Location { script: "a.js".to_owned(), line, column: 1 }),
+            path: vec![step("", "Object", owner), step(branch, "Array", 7), step("[1]", "Item", 8)],
+            ..Culprit::default()
+        };
+        let held_by = |all: [Culprit; 2]| join(all.into_iter()).into_iter().map(|one| one.held_by).collect::<Vec<_>>();
+        assert_eq!(held_by([culprit(1, "news", 3), culprit(1, "sport", 3)]), ["topics.news[] and 1 more like it"]);
+        assert_eq!(held_by([culprit(1, "news", 3), culprit(2, "sport", 3)]).len(), 2, "another owner");
+        assert_eq!(held_by([culprit(1, "news", 3), culprit(1, "sport", 4)]).len(), 2, "made elsewhere");
     }
 
     #[test]

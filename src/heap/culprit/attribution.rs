@@ -64,7 +64,7 @@ fn group(
     let members = Members::choose(pair, kinds)?;
     let growth = gains.of(holder);
     let own_growth = gains.own.get(&holder).copied().unwrap_or(0);
-    let piles_up = members.piles_up(least) && own_growth < growth / 2;
+    let piles_up = members.piles_up(pair, least) && own_growth < growth / 2;
     let holder = head_of_chain(pair, keepers, holder, members.kind());
     (piles_up && !is_of_engine(pair, holder)).then_some(Group { holder, growth, own_growth, members })
 }
@@ -309,7 +309,7 @@ impl Flows {
     }
 
     fn count_losses(&mut self, pair: &Pair, keepers: &Keepers<'_>, numbers: &HashMap<(Node, ClassId), u32>) {
-        let losses = losses(pair);
+        let losses = &pair.losses;
         let mut lost = Bits::new(pair.before.classes.len());
         for keeper in losses.keys() {
             lost.set(keeper.index());
@@ -349,31 +349,4 @@ impl Flows {
 /// Whether objects of a class are the engine's own, such as the store of an array, which is replaced as it grows.
 fn is_of_parts(pair: &Pair, class: ClassId) -> bool {
     matches!(pair.classes.get(class).name.as_str(), "(array)" | "(system)" | "(compiled code)" | "(object shape)")
-}
-
-/// What went, by the nearest object of the first snapshot that dominated it and is still there.
-fn losses(pair: &Pair) -> HashMap<Node, HashMap<ClassId, u64>> {
-    let before = &pair.before;
-    // What is not known yet has the root, where every way ends.
-    let mut keepers = vec![ROOT; before.classes.len()];
-    let mut losses: HashMap<Node, HashMap<ClassId, u64>> = HashMap::new();
-    let mut walked = Vec::new();
-    for (index, &class) in (0u32..).zip(&before.classes) {
-        let mut at = Node(index);
-        while !pair.matching.kept.has(at.index()) && at != ROOT {
-            if keepers[at.index()] != ROOT {
-                at = keepers[at.index()];
-                break;
-            }
-            walked.push(at);
-            at = before.columns.dominators[at.index()];
-        }
-        if !walked.is_empty() || at != Node(index) {
-            *losses.entry(at).or_default().entry(class).or_default() += 1;
-            for node in walked.drain(..) {
-                keepers[node.index()] = at;
-            }
-        }
-    }
-    losses
 }

@@ -7,6 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use super::attribution::Group;
 use super::headline::rewrite_headline;
 use super::members::{Members, kind_of};
+use super::survivors::Grown;
+use crate::heap::class::Class;
 use crate::heap::graph::{Edge, EdgeKind, Graph, Node, NodeKind, ROOT, ScriptPosition};
 use crate::heap::pair::Pair;
 use crate::heap::path::{LONGEST_WAY, Owner, Owners, Way, edge_name, function_name, held_by};
@@ -27,7 +29,8 @@ const MOST_CAPTURED: usize = 5;
 
 impl<'a> Describer<'a> {
     pub(super) fn new(pair: &'a Pair, growth: i64) -> Self {
-        let retainers = Retainers::collect(&pair.after.graph, |node| !pair.matching.is_new(node));
+        let leads_up = |node| !pair.matching.is_new(node) && may_lead_up(&pair.after.graph, node);
+        let retainers = Retainers::collect(&pair.after.graph, leads_up);
         Self { pair, growth, scripts: &pair.scripts, retainers }
     }
 
@@ -36,16 +39,16 @@ impl<'a> Describer<'a> {
     }
 
     fn owners(&self) -> Owners<'_> {
-        Owners { graph: self.graph(), scripts: self.scripts, retainers: &self.retainers }
+        Owners { graph: self.graph(), tree: &self.pair.after.tree, scripts: self.scripts, retainers: &self.retainers }
     }
 
-    pub(super) fn survivor(&self, node: Node) -> Survivor {
-        let before = self.pair.matching.before(node);
+    pub(super) fn survivor(&self, grown: &Grown) -> Survivor {
+        let node = grown.node;
         Survivor {
             id: self.graph().id(node),
             class: self.class_name(node),
             path: held_by(self.graph(), &self.owners().way_to(node)),
-            retained_before: before.map_or(0, |before| self.pair.before.columns.retained.get(before.index())),
+            retained_before: grown.before,
             retained_after: self.pair.after.tree.retained(node),
         }
     }
@@ -245,8 +248,20 @@ impl<'a> Describer<'a> {
         match callback.or_else(|| self.owners().only_closure_beside(group.holder)) {
             Some(closure) => named(closure),
             None if is_closure => named(members.sample),
-            None => Default::default(),
+            None => self.constructor_near(members.sample).unwrap_or_default(),
         }
+    }
+
+    /// The class of the program's own object that the runtime's object is there for, as a listener is for its handler.
+    fn constructor_near(&self, member: Node) -> Option<(String, Option<ScriptPosition>)> {
+        let graph = self.graph();
+        let held = graph.edges(member).filter(|&edge| graph.edge_kind(edge) == EdgeKind::Property);
+        let classes = held
+            .map(|edge| graph.target(edge))
+            .filter(|&target| self.pair.matching.is_new(target))
+            .map(|target| self.pair.classes.get(self.pair.after_classes[target.index()]));
+        let is_of_program = |class: &&Class| class.position.is_some_and(|at| self.scripts.is_of_program(at.script_id));
+        classes.filter(is_of_program).map(|class| (class.name.clone(), class.position)).next()
     }
 
     /// A function of the program that an object holds, as a timer does its callback.
@@ -294,6 +309,20 @@ impl<'a> Describer<'a> {
         names.sort_by(|a, b| Reverse(a.1).cmp(&Reverse(b.1)).then_with(|| a.0.cmp(&b.0)));
         names.into_iter().map(|(name, _)| name).take(MOST_CAPTURED).collect()
     }
+}
+
+/// Whether a way to a container may lead over a node: texts and numbers hold none, and what holds a shape is every
+/// object of that shape.
+fn may_lead_up(graph: &Graph, node: Node) -> bool {
+    !matches!(
+        graph.kind(node),
+        NodeKind::String
+            | NodeKind::SlicedString
+            | NodeKind::Number
+            | NodeKind::BigInt
+            | NodeKind::Symbol
+            | NodeKind::ObjectShape
+    )
 }
 
 fn more_holders(holders: usize) -> String {

@@ -22,10 +22,20 @@ pub(super) struct Tally {
     bytes: f64,
     /// What they retain, those within another of the kind left out.
     retained: f64,
+    /// Those within another of the kind.
+    inner: Inner,
     /// Without netting.
     new: u64,
     sample: Node,
     rank: Rank,
+}
+
+/// Objects within another of their kind.
+#[derive(Clone, Debug, Default)]
+struct Inner {
+    count: f64,
+    retained: f64,
+    sample: Option<Node>,
 }
 
 /// How much a kind of node tells a person; of kinds that retain alike the lower wins.
@@ -85,12 +95,18 @@ pub(super) fn tally_members(
         tally.count += kept;
         tally.new += 1;
         tally.bytes += graph.size(node) as f64 * kept;
-        if tally.rank != Rank::Engine && !is_nested(pair, node, kind) {
+        if tally.rank == Rank::Engine {
+            continue;
+        }
+        let retained = pair.after.tree.retained(node) as f64 * kept;
+        if is_nested(pair, node, kind) {
+            tally.inner.add(node, kept, retained);
+        } else {
             if tally.outermost == 0.0 {
                 tally.sample = node;
             }
             tally.outermost += kept;
-            tally.retained += pair.after.tree.retained(node) as f64 * kept;
+            tally.retained += retained;
         }
     }
     let mut by_holder: HashMap<Node, Vec<(MemberKind, Tally)>> = HashMap::new();
@@ -126,7 +142,25 @@ fn is_nested(pair: &Pair, node: Node, kind: MemberKind) -> bool {
 
 impl Tally {
     fn starting_at(pair: &Pair, sample: Node) -> Self {
-        Self { count: 0.0, outermost: 0.0, bytes: 0.0, retained: 0.0, new: 0, sample, rank: rank(pair, sample) }
+        let rank = rank(pair, sample);
+        Self { count: 0.0, outermost: 0.0, bytes: 0.0, retained: 0.0, inner: Inner::default(), new: 0, sample, rank }
+    }
+
+    /// Without a list that was replaced by a longer one, where what piled up in it are lists too.
+    fn without_container(mut self) -> Self {
+        if let Some(sample) = self.inner.sample.filter(|_| self.outermost < MANY && self.inner.count >= MANY) {
+            (self.count, self.outermost) = (self.inner.count, self.inner.count);
+            (self.retained, self.sample) = (self.inner.retained, sample);
+        }
+        self
+    }
+}
+
+impl Inner {
+    fn add(&mut self, node: Node, kept: f64, retained: f64) {
+        self.count += kept;
+        self.retained += retained;
+        self.sample.get_or_insert(node);
     }
 }
 
@@ -181,6 +215,13 @@ fn fold_closures(pair: &Pair, kinds: &[(MemberKind, Tally)]) -> Option<Vec<(Memb
     Some(others.chain([(MemberKind { position: None, ..*kind }, folded)]).collect())
 }
 
+fn without_containers(pair: &Pair, kinds: Vec<(MemberKind, Tally)>) -> Vec<(MemberKind, Tally)> {
+    let is_list = |kind: MemberKind| matches!(pair.classes.get(kind.class).name.as_str(), "Array" | "Map" | "Set");
+    let told =
+        |(kind, tally): (MemberKind, Tally)| (kind, if is_list(kind) { tally.without_container() } else { tally });
+    kinds.into_iter().map(told).collect()
+}
+
 /// Whether nearly every function stands in a place of its own: scripts that are compiled again and again have the
 /// same places under other numbers.
 fn is_loaded_code<'a>(pair: &Pair, closures: impl Iterator<Item = &'a (MemberKind, Tally)>) -> bool {
@@ -201,10 +242,16 @@ impl Members {
     pub(super) fn choose(pair: &Pair, kinds: &[(MemberKind, Tally)]) -> Option<Self> {
         /// A kind that retains less than this part of the most is what hangs on the members.
         const NEARLY_ALL: f64 = 0.6;
-        let kinds = fold_closures(pair, kinds)?;
+        /// Where that is the scope of a closure, objects of the program in it tell more, if they are this part.
+        const TELLING: f64 = 0.25;
+        let kinds = without_containers(pair, fold_closures(pair, kinds)?);
         let told = kinds.iter().filter(|(_, tally)| tally.rank != Rank::Engine);
-        let most = told.clone().map(|(_, tally)| tally.retained).fold(0.0, f64::max);
-        let weighty: Vec<_> = told.filter(|(_, tally)| tally.retained >= most * NEARLY_ALL).collect();
+        let (_, heaviest) = told.clone().max_by(|(_, a), (_, b)| a.retained.total_cmp(&b.retained))?;
+        let least = |rank: Rank| match (heaviest.rank, rank) {
+            (Rank::Runtime, Rank::Program) => heaviest.retained * TELLING,
+            _ => heaviest.retained * NEARLY_ALL,
+        };
+        let weighty: Vec<_> = told.filter(|(_, tally)| tally.retained >= least(tally.rank)).collect();
         let most_numerous = weighty.iter().map(|(_, tally)| tally.count).fold(0.0, f64::max);
         let many = weighty.iter().filter(|(_, tally)| tally.count >= (most_numerous / 2.0).min(MANY));
         let (kind, tally) = many.min_by(|(_, a), (_, b)| {
@@ -240,12 +287,15 @@ impl Members {
     }
 
     /// Whether there are so many more of them, or so much, that they are more than a cache's first entries.
-    pub(super) fn piles_up(&self, least: i64) -> bool {
+    pub(super) fn piles_up(&self, pair: &Pair, least: i64) -> bool {
         /// Fewer new objects may be one request under way.
         const NOTED: i64 = 16;
+        /// As many objects that have nothing in common may be the parts of modules that were loaded.
+        const NOTED_UNLIKE: i64 = 64;
         /// Fewer, but this much heavier than what is noticed at all, count too: buffers.
         const HEAVY: i64 = 16;
-        self.retained >= least / 2 && (self.count >= NOTED || self.count > 1 && self.retained >= least * HEAVY)
+        let noted = if pair.classes.get(self.class).is_of_any_shape() { NOTED_UNLIKE } else { NOTED };
+        self.retained >= least / 2 && (self.count >= noted || self.count > 1 && self.retained >= least * HEAVY)
     }
 
     /// The part of the new objects that do not merely replace others.

@@ -9,8 +9,16 @@ use crate::heap::pair::Pair;
 /// Most survivors worth a reader's time.
 const MOST_SURVIVORS: usize = 20;
 
+/// An object that retains more than it did.
+#[derive(Debug)]
+pub(super) struct Grown {
+    pub(super) node: Node,
+    /// Bytes that it retained in the first snapshot.
+    pub(super) before: u64,
+}
+
 /// The objects that grew most, the most grown first. The engine's own nodes are left out.
-pub(super) fn most_grown(pair: &Pair) -> Vec<Node> {
+pub(super) fn most_grown(pair: &Pair) -> Vec<Grown> {
     let mut most = BinaryHeap::with_capacity(MOST_SURVIVORS + 1);
     for node in pair.after.graph.nodes().filter(|&node| node != ROOT) {
         let Some(before) = pair.matching.before(node) else { continue };
@@ -23,7 +31,8 @@ pub(super) fn most_grown(pair: &Pair) -> Vec<Node> {
             }
         }
     }
-    most.into_sorted_vec().into_iter().map(|Reverse((_, Reverse(node)))| node).collect()
+    let grown = |growth, node| Grown { node, before: pair.after.tree.retained(node).saturating_sub(growth) };
+    most.into_sorted_vec().into_iter().map(|Reverse((growth, Reverse(node)))| grown(growth, node)).collect()
 }
 
 fn is_of_program(pair: &Pair, node: Node) -> bool {

@@ -95,7 +95,7 @@ leaks! {
     listeners_on_an_abort_signal: "abort-signal" => "Listener", ("anonymous function", "abort-signal.js", 11),
         "shutdown.#signal[Symbol(kEvents)][*] (Object) in abort-signal.js", 1000;
     held_values_that_refer_to_their_target: "finalization" =>
-        "{handle, opened}", UNKNOWN, "registry (FinalizationRegistry) in finalization.js", 1000;
+        "{handle, opened}", ("Handle", "finalization.js", 5), "registry (FinalizationRegistry) in finalization.js", 1000;
     weak_references_whose_entries_stay: "weak-refs" => "WeakRef", UNKNOWN, "entries (Map) in weak-refs.js", 1000;
     contexts_that_no_hook_removes: "async-hooks" =>
         "Span", ("Span", "async-hooks.js", 7), "spans (Map) in async-hooks.js", 1000;
@@ -132,6 +132,14 @@ leaks! {
     listeners_on_a_socket: "listeners-socket" => "Function", ("onError", "listeners-socket.js", 11),
         "connection._events.error[] in listeners-socket.js", 1000;
     copies_of_a_module: "module-children" => "Module", UNKNOWN, "module.children[]", 200;
+    an_exported_variable_of_a_module: "exports.mjs" =>
+        "Cart", ("Cart", "exports.mjs", 5), "carts (Map) in exports.mjs", 1000;
+    intervals_that_outlive_their_connections: "connections" => "Timeout",
+        ("anonymous function", "connections.js", 15), "timerListMap[1800000] (TimersList) in node:internal/timers", 1000;
+    a_list_that_is_copied_to_grow: "copied-list" =>
+        "Function", ("onChange", "copied-list.js", 11), "settings.observers[] in copied-list.js", 1000;
+    objects_that_listen: "handlers" =>
+        "Listener", ("View", "handlers.js", 7), "bus[Symbol(kEvents)][*] (Object) in handlers.js", 1000;
     a_list_behind_a_symbol: "symbol-key" =>
         "{url, done}", ("done", "symbol-key.js", 11), "agent[Symbol(pending)][] in symbol-key.js", 1000;
 }
@@ -198,6 +206,18 @@ fn maps_within_maps_are_one_leak() {
     }
 }
 
+/// Each branch of a tree gains a third, and all of them by the same line.
+#[test]
+fn branches_of_a_tree_are_one_leak() {
+    if node_is_there() {
+        let report = Pair::make("prefix-tree").report();
+        let [leak] = report.culprits.as_slice() else { panic!("{:#?}", report.culprits) };
+        assert_eq!((leak.class.as_str(), leak.count_delta), ("{children, handler}", 1000), "{leak:#?}");
+        assert!(leak.held_by.starts_with("routes.children.api.children.v"), "{leak:#?}");
+        assert!(leak.held_by.ends_with(".children.items.children (Object) in prefix-tree.js and 2 more like it"));
+    }
+}
+
 /// The promises of a chain hold one another, from the first on, which never settles.
 #[test]
 fn a_chain_of_promises_is_told_by_its_work() {
@@ -231,6 +251,8 @@ fn what_comes_and_goes_is_no_culprit() {
             "load-rise",
             "tables-once",
             "steady-server",
+            "lazy-builtins",
+            "expiring",
         ] {
             let report = Pair::make(case).report();
             assert!(report.culprits.is_empty(), "{case}: {}", report.headline);

@@ -19,7 +19,8 @@ async function work(leak, from, to) {
 }
 
 async function main() {
-  const leak = require(path.resolve(__dirname, 'cases', name));
+  const file = path.resolve(__dirname, 'cases', name);
+  const leak = name.endsWith('.mjs') ? await import(file) : require(file);
   await work(leak, 0, WARM_UP);
   // The first snapshot compiles and caches things of its own; the pair is taken after it, as a service would have
   // taken one before.
