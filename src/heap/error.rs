@@ -85,6 +85,14 @@ pub enum HeapError {
     /// The bytes could not be read.
     #[error("cannot read the snapshot")]
     Read(#[from] io::Error),
+    /// The snapshot could be read so far only: the disk failed, or it is compressed and damaged.
+    #[error("cannot read the snapshot on from byte {offset}")]
+    ReadOn {
+        /// Bytes of the uncompressed document before.
+        offset: u64,
+        /// What the system or the decoder said.
+        source: io::Error,
+    },
     /// The graph would not fit the memory allowed for it.
     #[error("analysing {nodes} nodes and {edges} edges needs about {needed}, more than the {budget} allowed")]
     OverBudget {

@@ -44,7 +44,7 @@ const MAX_RESERVED_ROWS: u64 = 1 << 24;
 ///
 /// # Errors
 /// [`HeapError::Format`] with offset and reason where the bytes are no consistent snapshot, [`HeapError::OverBudget`]
-/// before anything large is allocated, [`HeapError::Read`] where reading fails.
+/// before anything large is allocated, [`HeapError::ReadOn`] where reading fails.
 pub fn load(reader: impl Read, options: LoadOptions) -> Result<Graph, HeapError> {
     load_with_strings_at(reader, options).map(|(graph, _)| graph)
 }
@@ -59,7 +59,7 @@ pub(crate) fn load_with_strings_at(mut reader: impl Read, options: LoadOptions) 
             Ok(0) => break,
             Ok(length) => length,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(HeapError::Read(error)),
+            Err(source) => return Err(HeapError::ReadOn { offset: splitter.offset(), source }),
         };
         splitter.feed(&chunk[..length], &mut loader)?;
         if let Some(header) = &loader.header {

@@ -11,6 +11,10 @@ const WORTH_A_BAR_BYTES: u64 = 64 << 20;
 
 /// A reader of the uncompressed snapshot, which shows its progress among `bars`.
 pub(super) fn open(path: &Path, bars: &MultiProgress) -> io::Result<Box<dyn Read + Send>> {
+    // To open a pipe that nobody writes to would wait for ever, and what is compared is read from its beginning twice.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no regular file"));
+    }
     let mut file = File::open(path)?;
     let mut magic = [0; 4];
     let known = read_up_to(&mut file, &mut magic)?;

@@ -185,11 +185,14 @@ impl<'a> Describer<'a> {
     fn shown(&self, way: &Way, container: usize) -> Vec<(Option<Edge>, Node)> {
         let mut shown = way.steps[..container].to_vec();
         // What the engine puts between a container and its members, such as a proxy, has no name of its own.
-        let is_between = |&(_, node): &(Option<Edge>, Node)| self.graph().kind(node) == NodeKind::Hidden;
+        let is_scope = |&(_, node): &(Option<Edge>, Node)| Owner::of(self.graph(), node) == Owner::Scope;
+        // Nor have the scopes of closures that piled up with what they captured.
+        let is_between = |step: &(Option<Edge>, Node)| {
+            is_scope(step) || matches!(self.graph().kind(step.1), NodeKind::Hidden | NodeKind::Closure)
+        };
         while shown.len() > way.to_holder && shown.last().is_some_and(is_between) {
             shown.pop();
         }
-        let is_scope = |&(_, node): &(Option<Edge>, Node)| Owner::of(self.graph(), node) == Owner::Scope;
         let is_text = |&&(edge, node): &&(Option<Edge>, Node)| {
             self.graph().kind(node) == NodeKind::ConsString
                 && edge.is_some_and(|edge| self.graph().edge_kind(edge) == EdgeKind::Property)

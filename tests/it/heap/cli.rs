@@ -33,6 +33,27 @@ fn compress(file: &Path, encoder: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
     packed.to_str().unwrap().to_owned()
 }
 
+/// A pipe that nobody writes to would be waited for without end.
+#[test]
+fn pipes_and_cut_archives_are_refused_with_the_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    let whole = format!("{{\"snapshot\":{{\"meta\":\"{}", (0..9000).map(|n| (n * n).to_string()).collect::<String>());
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(whole.as_bytes()).unwrap();
+    let packed = encoder.finish().unwrap();
+    fs::write(path("cut.gz"), &packed[..packed.len() / 2]).unwrap();
+    for (file, reason) in [("pipe", "no regular file"), ("cut.gz", "cannot read the snapshot on from byte ")] {
+        for arguments in [&["summary", &path(file)][..], &["diff", &path(file), &path(file)]] {
+            let output = heapwatch(arguments);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+            assert!(said.contains(reason), "{arguments:?}: {said}");
+        }
+    }
+}
+
 #[test]
 fn every_command_reads_every_packing() {
     if !node_is_there() {
