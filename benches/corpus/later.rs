@@ -1,4 +1,4 @@
-//! Families that were made after the detector's thresholds were chosen, and that none was chosen by.
+//! Families that were made after most of the detector's thresholds were chosen; the last were settled with them in view.
 
 use fastrand::Rng;
 
