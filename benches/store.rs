@@ -95,7 +95,7 @@ fn detector(sample: &mut dyn FnMut(u64, u64) -> Sample) -> Vec<u8> {
     for poll in 0..POLLS_IN_48_HOURS {
         detector.observe(Observation::Sample(&sample(0, poll)));
     }
-    serde_json::to_vec(&detector.to_state()).unwrap()
+    detector.pack().as_bytes().to_vec()
 }
 
 /// What the dispatcher remembers of a target that has never leaked.

@@ -3,6 +3,7 @@
 use std::io::stdout;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -154,7 +155,8 @@ fn replay_with_options(args: &replay::ReplayArgs) -> Result<(), Failure> {
     };
     let config = file.load()?;
     let target = config.targets.into_iter().find(|target| target.name == *name);
-    Ok(replay::run(args, target.ok_or(replay::ReplayError::UnknownTarget)?.leak)?)
+    let target = target.ok_or(replay::ReplayError::UnknownTarget)?;
+    Ok(replay::run(args, Arc::unwrap_or_clone(target.leak))?)
 }
 
 fn collect_garbage(args: &gc::GcArgs, config: &Config) -> Result<(), Failure> {

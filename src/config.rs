@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -109,9 +110,9 @@ pub struct Target {
     /// Time between two polls.
     pub interval: Duration,
     /// How it is polled.
-    pub probe: probe::Options,
+    pub probe: Arc<probe::Options>,
     /// How it is judged.
-    pub leak: leak::Options,
+    pub leak: Arc<leak::Options>,
     /// How it is captured; `None` where snapshots are off.
     pub capture: Option<capture::Options>,
     /// How it is profiled; `None` where that is off.

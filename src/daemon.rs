@@ -15,8 +15,10 @@ pub mod watcher;
 mod archive;
 mod caught;
 mod dispatcher;
+mod fleet;
 mod ledger;
 mod listening;
+mod pending;
 mod pings;
 mod remote;
 mod sources;
@@ -36,6 +38,7 @@ use crate::config::{Config, Sources};
 use crate::daemon::archive::Archive;
 use crate::daemon::clock::Clock;
 use crate::daemon::dispatcher::{Dispatcher, Tools};
+use crate::daemon::fleet::Fleet;
 use crate::daemon::listening::Listeners;
 use crate::daemon::metrics::Metrics;
 use crate::daemon::supervisor::{Parts, Supervisor, rules_of};
@@ -109,6 +112,7 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
     let (requests, request_queue) = mpsc::channel(REQUEST_QUEUE);
     let (reloads, reload_queue) = mpsc::channel(REQUEST_QUEUE);
     let (orders, order_queue) = mpsc::channel(REQUEST_QUEUE);
+    let (fleet, fleet_orders) = Fleet::new();
     let (ready, is_ready) = watch::channel(false);
     let board = Board::default();
     let metrics = Arc::new(Metrics::new(clock.now().unix_seconds(), board.clone()));
@@ -122,6 +126,7 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
         store: Arc::clone(&store),
         directory: directory.clone(),
         events: events.clone(),
+        fleet: fleet.clone(),
         reloads: reloads.clone(),
     };
     let dispatcher = Dispatcher::new(tools, rules_of(&config, &launch), notes);
@@ -140,11 +145,12 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
         store,
         events,
         orders,
+        fleet,
         access,
         bound: config.web.clone(),
         stop: stop.clone(),
     };
-    let supervisor = Supervisor::new(parts, &config);
+    let supervisor = Supervisor::new(parts, fleet_orders, &config);
     let ended = tokio::spawn(run(
         supervisor,
         config,

@@ -2,6 +2,7 @@
 //! a step, a cache or a cycle. Plain numbers in, plain numbers out; nothing here knows of targets or options.
 
 pub mod blocks;
+mod column;
 pub mod fit;
 pub mod shape;
 pub mod troughs;

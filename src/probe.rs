@@ -18,7 +18,7 @@ mod prober;
 pub use error::{ProbeError, Reason, Stage};
 pub use health::exposition::{Selection, Selector};
 pub use health::{HealthError, Mapping, Reading};
-pub use prober::Prober;
+pub use prober::{Connection, Prober};
 
 /// What a target answers with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::leak::Outline;
 use crate::leak::event::PairPart;
 use crate::leak::verdict::Verdict;
-use crate::sample::Sample;
+use crate::sample::{Sample, Signal};
 use crate::silence::Mark;
 use crate::target::{Labels, Life, TargetName};
 use crate::text::span_of_seconds;
@@ -60,6 +60,9 @@ pub struct WatchStatus {
     /// Floors of the verdict's signal over the last hours.
     #[serde(default)]
     pub outline: Option<Outline>,
+    /// The newest of these floors, for figures.
+    #[serde(skip)]
+    pub floor: Option<(Signal, u64)>,
     /// How far the watch over a fix has come, while there is one.
     #[serde(default)]
     pub verification: Option<Verification>,

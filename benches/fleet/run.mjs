@@ -1,184 +1,174 @@
 // Measures heapwatch beside Prometheus on the same thousands of targets:
 //   node benches/fleet/run.mjs [--alone] [TARGETS [MINUTES]]        10000 targets and 5 minutes unless told; --alone: no Prometheus
-// Needs nginx and, for the comparison, prometheus (Debian: apt-get install nginx-light prometheus). One nginx answers for all: each
-// target is an address of its own in 127.1.0.0/16, so connections are as many as in a real fleet. Both run one after the other
-// for MINUTES after two rounds of warming up; CPU is what /proc says of the process, its kernel part included.
+// Needs nginx and curl and, for the comparison, prometheus (Debian: apt-get install nginx-light curl prometheus). One nginx
+// answers for all: each target is an address of its own in 127.1.0.0/16 and above, so connections are as many as in a real
+// fleet. Both run one after the other for MINUTES after two rounds of warming up; CPU is what /proc says of the process, its
+// kernel part included. Then heapwatch runs with a twentieth of the targets hanging, two captures streaming and an analysis
+// running, and a capture of a gigabyte is held against `curl -o`.
 import {execFileSync, spawn, spawnSync} from 'node:child_process';
 import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {createServer} from 'node:net';
 import {cpus, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+import {compareWithCurl} from './capture.mjs';
+import {EXECUTABLE, lateness, metrics, polls, startHeapwatch, takeSnapshot} from './daemon.mjs';
+import {FILES, killAll, start, stop, sum, text, until, usage} from './processes.mjs';
+import {writeSnapshot} from './snapshot.mjs';
+
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const INTERVAL_S = 30;
 const PORT = 19_100;
+const SILENT_PORT = 19_101;
 const WARM_UP_ROUNDS = 2;
-const TICKS_A_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], {encoding: 'utf8'}));
-// Each target may hold a connection, and the 1024 files that a shell gives are too few: as many as this machine lets a process have.
-const FILES = Number(execFileSync('bash', ['-c', 'ulimit -Hn'], {encoding: 'utf8'}));
+const SNAPSHOT_BYTES = 1e9;
+// The other size is a tenth of it, and the slope between them is what one target takes.
+const FEWER = 10;
+// One in so many hangs in the trouble.
+const HANGING = 20;
+const MOST = 200_000;
+
 const isAlone = process.argv.includes('--alone');
 const [targets = 10_000, minutes = 5] = process.argv.slice(2).filter((word) => word !== '--alone').map(Number);
-if (!(targets >= 1 && targets <= Math.min(60_000, FILES - 500) && minutes > 0)) {
-  console.error(`usage: node benches/fleet/run.mjs [--alone] [TARGETS [MINUTES]], at most ${Math.min(60_000, FILES - 500)} targets here`);
+if (!(targets >= 100 && targets <= MOST && minutes > 0)) {
+  console.error(`usage: node benches/fleet/run.mjs [--alone] [TARGETS [MINUTES]], 100 to ${MOST} targets`);
   process.exit(2);
 }
 
-const address = (index) => `127.1.${index >> 8}.${index & 255}:${PORT}`;
-const addresses = Array.from({length: targets}, (_, index) => address(index));
-const running = new Set();
+const address = (index, port = PORT) => `127.${1 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}:${port}`;
+const addresses = (count) => Array.from({length: count}, (_, index) => address(index));
 
-function start(name, command, args, folder) {
-  const child = spawn('prlimit', [`--nofile=${FILES}`, command, ...args], {stdio: ['ignore', 'pipe', 'pipe']});
-  child.output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (text) => {
-      child.output = (child.output + text).slice(-4_000);
-    });
-  }
-  child.on('exit', (code) => {
-    running.delete(child);
-    if (!child.isStopping) {
-      console.error(`${name} ended with ${code}:\n${child.output}`);
-      process.exit(1);
-    }
-  });
-  child.folder = folder;
-  running.add(child);
-  return child;
-}
-
-async function stop(child) {
-  child.isStopping = true;
-  const ended = new Promise((resolve) => child.on('exit', resolve));
-  child.kill('SIGTERM');
-  await ended;
-}
-
-async function until(what, condition) {
-  for (const deadline = Date.now() + 300_000; Date.now() < deadline; await sleep(200)) {
-    if (await condition().catch(() => false)) {
-      return;
-    }
-  }
-  throw new Error(`waited five minutes until ${what}`);
-}
-
-/** CPU seconds so far, and memory in MiB. */
-function usage(pid) {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const kilobytes = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)[1]);
-  return {
-    cpu: (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND,
-    user: Number(fields[11]) / TICKS_A_SECOND,
-    resident: kilobytes('VmRSS') / 1024,
-    anonymous: kilobytes('RssAnon') / 1024,
-  };
-}
-
-async function text(url) {
-  const answer = await fetch(url);
-  if (!answer.ok) {
-    throw new Error(`${url}: ${answer.status}`);
-  }
-  return answer.text();
-}
-
-/** Sum of a metric over its series whose labels match. */
-function sum(page, name, labels = /./) {
-  const lines = page.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
-  const matching = lines.filter((line) => labels.test(line));
-  const value = (line) => Number((line.includes('}') ? line.slice(line.lastIndexOf('}')) : line).split(' ')[1]);
-  return matching.reduce((total, line) => total + value(line), 0);
-}
-
-async function measure(child, polls) {
+/** What a process takes from one page of its metrics to another, MINUTES later. */
+async function measure(child, page, count) {
   await sleep(WARM_UP_ROUNDS * INTERVAL_S * 1000);
-  const before = {...usage(child.pid), polls: await polls()};
+  const first = await page();
+  const before = {...usage(child.pid), polls: count(first)};
   await sleep(minutes * 60_000);
-  const after = {...usage(child.pid), polls: await polls()};
-  const polled = after.polls - before.polls;
+  const after = usage(child.pid);
+  const last = await page();
+  const polled = count(last) - before.polls;
   const milliseconds = (key) => ((after[key] - before[key]) * 1000) / polled;
-  return {polled, cpu: milliseconds('cpu'), user: milliseconds('user'), resident: after.resident, anonymous: after.anonymous};
+  return {polled, cpu: milliseconds('cpu'), user: milliseconds('user'), resident: after.resident, anonymous: after.anonymous, first, last};
 }
 
 function startNginx(folder) {
   mkdirSync(join(folder, 'tmp'));
   const template = readFileSync(here('nginx.conf'), 'utf8');
-  const configuration = template.replaceAll('ROOT', folder).replaceAll('PORT', String(PORT)).replaceAll('CONNECTIONS', String(FILES - 100));
-  writeFileSync(join(folder, 'nginx.conf'), configuration);
-  return start('nginx', 'nginx', ['-e', join(folder, 'nginx.log'), '-c', join(folder, 'nginx.conf')], folder);
+  const connections = String(Math.min(FILES - 100, 65_000));
+  writeFileSync(join(folder, 'nginx.conf'), template.replaceAll('ROOT', folder).replaceAll('PORT', String(PORT)).replaceAll('CONNECTIONS', connections));
+  return start('nginx', 'nginx', ['-e', join(folder, 'nginx.log'), '-c', join(folder, 'nginx.conf')]);
 }
 
-async function heapwatch(folder) {
-  const tables = addresses.map((at, index) => `[[targets]]\nname = "t${index}"\nurl = "http://${at}"\n`);
-  const head = `state_directory = "${folder}/state"\n[web]\nlisten = "127.0.0.1:19797"\n[log]\nlevel = "warn"\n`;
-  writeFileSync(join(folder, 'heapwatch.toml'), head + tables.join(''), {mode: 0o640});
-  const child = start('heapwatch', join(root, 'target/release/heapwatch'), ['run', '--config', join(folder, 'heapwatch.toml')], folder);
-  const metrics = () => text('http://127.0.0.1:19797/metrics');
-  const began = Date.now();
-  await until('heapwatch is ready', async () => (await text('http://127.0.0.1:19797/-/ready')) !== '');
-  const ready = (Date.now() - began) / 1000;
-  const measured = await measure(child, async () => sum(await metrics(), 'heapwatch_polls_total', /result="ok"/));
-  const page = await metrics();
+async function heapwatch(folder, count) {
+  const child = await startHeapwatch(join(folder, `${count}`), addresses(count));
+  const measured = await measure(child, metrics, polls);
   await stop(child);
-  return {...measured, ready, skipped: sum(page, 'heapwatch_scheduler_late_ticks_total')};
+  const skipped = sum(measured.last, 'heapwatch_scheduler_late_ticks_total');
+  return {...measured, ...lateness(measured.first, measured.last), skipped, ready: child.ready};
+}
+
+/** With a twentieth of the targets hanging until the deadline, two captures that stream all the while, and an analysis. */
+async function inTrouble(folder) {
+  const sockets = new Set();
+  const silent = createServer((socket) => sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket))));
+  await new Promise((resolve) => silent.listen(SILENT_PORT, '0.0.0.0', 4_096, resolve));
+  const some = addresses(targets).map((at, index) => (index % HANGING === HANGING - 1 ? address(index, SILENT_PORT) : at));
+  const captured = 'memory_limit = "64GiB"\nsnapshot = { path = "/admin/slow-snapshot", healthy_polls = 1 }\n';
+  const child = await startHeapwatch(join(folder, 'trouble'), some, (index) => (index < 2 ? captured : ''));
+  await Promise.all([takeSnapshot('t0'), takeSnapshot('t1')]);
+  const analysis = {isWanted: true, runs: 0};
+  const analysing = analyse(join(folder, 'large.heapsnapshot'), analysis);
+  const measured = await measure(child, metrics, polls);
+  analysis.isWanted = false;
+  const streaming = measured.last.includes('heapwatch_snapshots_total{') ? sum(measured.last, 'heapwatch_snapshots_total') : 0;
+  await stop(child);
+  await analysing;
+  sockets.forEach((socket) => socket.destroy());
+  silent.close();
+  if (streaming > 0) {
+    console.error('a capture ended before the measurement did');
+  }
+  const hung = sum(measured.last, 'heapwatch_polls_total', /result="timeout"/);
+  return {...measured, ...lateness(measured.first, measured.last), hung, skipped: sum(measured.last, 'heapwatch_scheduler_late_ticks_total')};
+}
+
+/** As the daemon runs it: in a process of its own, at the lowest priority. */
+async function analyse(file, analysis) {
+  while (analysis.isWanted) {
+    const child = spawn('nice', ['-n', '19', EXECUTABLE, 'heap', 'summary', file], {stdio: 'ignore'});
+    const ended = new Promise((resolve) => child.on('exit', resolve));
+    while (analysis.isWanted && child.exitCode === null) {
+      await sleep(200);
+    }
+    child.kill('SIGKILL');
+    await ended;
+    analysis.runs += 1;
+  }
 }
 
 async function prometheus(folder) {
   const jobs = {global: {scrape_interval: `${INTERVAL_S}s`, evaluation_interval: `${INTERVAL_S}s`}};
   jobs.rule_files = [here('rules.yml')];
-  jobs.scrape_configs = [{job_name: 'fleet', static_configs: [{targets: addresses}]}];
+  jobs.scrape_configs = [{job_name: 'fleet', static_configs: [{targets: addresses(targets)}]}];
   // JSON is YAML.
   writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(jobs));
   const options = [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/tsdb`];
-  const child = start('prometheus', 'prometheus', [...options, '--web.listen-address=127.0.0.1:19090', '--log.level=error'], folder);
-  const metrics = () => text('http://127.0.0.1:19090/metrics');
+  const child = start('prometheus', 'prometheus', [...options, '--web.listen-address=127.0.0.1:19090', '--log.level=error']);
   await until('Prometheus is ready', async () => (await text('http://127.0.0.1:19090/-/ready')) !== '');
-  const scrapes = async () => sum(await metrics(), 'prometheus_target_interval_length_seconds_count');
-  const measured = await measure(child, scrapes);
+  const page = () => text('http://127.0.0.1:19090/metrics');
+  const measured = await measure(child, page, (of) => sum(of, 'prometheus_target_interval_length_seconds_count'));
   await stop(child);
   return measured;
 }
 
-const figure = (number, digits) => (number === undefined ? '' : number.toFixed(digits));
-
 async function main() {
-  execFileSync('cargo', ['build', '--release', '--bin', 'heapwatch'], {cwd: root, stdio: ['ignore', 'inherit', 'inherit']});
+  execFileSync('cargo', ['build', '--release', '--bin', 'heapwatch'], {cwd: here('../..'), stdio: ['ignore', 'inherit', 'inherit']});
   const folder = mkdtempSync(join(tmpdir(), 'heapwatch-fleet-'));
   try {
+    writeSnapshot(join(folder, 'large.heapsnapshot'), SNAPSHOT_BYTES);
     const nginx = startNginx(folder);
     await until('nginx answers', async () => (await text(`http://${address(0)}/health/debug`)) !== '');
-    const ours = await heapwatch(folder);
+    const fewer = Math.ceil(targets / FEWER);
+    const few = await heapwatch(folder, fewer);
+    const ours = await heapwatch(folder, targets);
     const hasPrometheus = !isAlone && spawnSync('prometheus', ['--version']).status === 0;
     const theirs = hasPrometheus ? await prometheus(folder) : undefined;
+    const troubled = await inTrouble(folder);
+    const capture = await compareWithCurl(folder, address(0));
     await stop(nginx);
-    print(ours, theirs);
+    print({fewer, few, ours, theirs, troubled, capture});
   } finally {
-    for (const child of running) {
-      child.isStopping = true;
-      child.kill('SIGKILL');
-    }
+    killAll();
     rmSync(folder, {recursive: true, force: true});
   }
 }
 
-function print(ours, theirs) {
+const figure = (number, digits) => number.toFixed(digits);
+
+function print({fewer, few, ours, theirs, troubled, capture}) {
   console.log(`\n${targets} targets polled every ${INTERVAL_S} s for ${minutes} minutes, on ${cpus().length} cores (${cpus()[0].model})\n`);
   console.log('| what | polls | CPU ms a poll | of which in user mode | resident MiB | of which anonymous |');
   console.log('|---|---|---|---|---|---|');
-  for (const [name, of] of Object.entries({heapwatch: ours, Prometheus: theirs})) {
-    if (of) {
-      console.log(`| ${name} | ${of.polled} | ${figure(of.cpu, 3)} | ${figure(of.user, 3)} | ${figure(of.resident, 0)} | ${figure(of.anonymous, 0)} |`);
-    }
-  }
+  const row = (name, of) =>
+    console.log(`| ${name} | ${of.polled} | ${figure(of.cpu, 3)} | ${figure(of.user, 3)} | ${figure(of.resident, 0)} | ${figure(of.anonymous, 0)} |`);
+  row('heapwatch', ours);
   if (theirs) {
-    console.log(`| ratio | | 1/${figure(theirs.cpu / ours.cpu, 1)} | 1/${figure(theirs.user / ours.user, 1)} | 1/${figure(theirs.resident / ours.resident, 1)} | |`);
+    row('Prometheus', theirs);
+    const times = (key) => `1/${figure(theirs[key] / ours[key], 1)}`;
+    console.log(`| ratio | | ${times('cpu')} | ${times('user')} | ${times('resident')} | |`);
   }
-  console.log(`\nheapwatch: ready after ${figure(ours.ready, 1)} s; ${ours.skipped} ticks skipped`);
+  const bytes = ((ours.resident - few.resident) * 1_048_576) / (targets - fewer);
+  console.log('\n| heapwatch | |\n|---|---|');
+  console.log(`| a target takes, by ${fewer} and ${targets} targets | ${figure(bytes, 0)} bytes |`);
+  console.log(`| ready after | ${figure(ours.ready, 1)} s |`);
+  const late = (of) => `p99 ≤ ${of.p99} ms (${figure(100 * of.within, 2)} % within 100 ms), ${of.skipped} skipped`;
+  console.log(`| polls begin late by | ${late(ours)} |`);
+  console.log(`| the same with ${Math.floor(targets / HANGING)} targets hanging, 2 captures streaming and an analysis running | ${late(troubled)} |`);
+  const rate = (seconds) => `${figure(SNAPSHOT_BYTES / 1e6 / seconds, 0)} MB/s`;
+  const share = figure((100 * capture.curl) / capture.ours, 0);
+  console.log(`| a capture of 1 GB | ${rate(capture.ours)}, ${share} % of \`curl -o\` (${rate(capture.curl)}), ${figure(capture.added, 1)} MiB more resident |`);
 }
 
 await main();

@@ -41,7 +41,8 @@ pub struct Options {
 pub struct TargetAlerts {
     target: TargetName,
     labels: Labels,
-    episode: Option<Episode>,
+    /// Boxed: most targets have none, and it is large.
+    episode: Option<Box<Episode>>,
     is_down: bool,
     /// Gauges over their maximum.
     exceeded: BTreeSet<String>,
@@ -141,13 +142,13 @@ impl TargetAlerts {
         }
         let episode = Episode::open(id::of_episode(&self.target, at), at, leak, options);
         let (severity, news) = (episode.severity, News::LeakConfirmed(episode.leak.clone()));
-        self.episode = Some(episode);
+        self.episode = Some(Box::new(episode));
         Some(self.in_episode(at, severity, news))
     }
 
     fn on_still_leaking(&mut self, at: Timestamp, signal: Signal, growth: Growth, options: &Options) -> Alert {
         let id = id::of_episode(&self.target, at);
-        let begin = || Episode::open(id, at, episode::leak(signal, growth, Vec::new(), Vec::new()), options);
+        let begin = || Box::new(Episode::open(id, at, episode::leak(signal, growth, Vec::new(), Vec::new()), options));
         let episode = self.episode.get_or_insert_with(begin);
         episode.update(signal, growth, Vec::new(), options);
         episode.last_said = at;
@@ -262,7 +263,7 @@ impl TargetAlerts {
 
     /// Something to know of the open episode that is no news by itself.
     fn note(&mut self, take_in: impl FnOnce(&mut Episode)) -> Vec<Alert> {
-        self.episode.as_mut().map(take_in);
+        self.episode.as_deref_mut().map(take_in);
         Vec::new()
     }
 

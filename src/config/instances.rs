@@ -1,5 +1,7 @@
 //! What targets of one group or one source have in common: all but name, address and labels.
 
+use std::sync::Arc;
+
 use url::Url;
 
 use super::Target;
@@ -58,7 +60,7 @@ impl Template {
         if let (Format::Prometheus, Some(path)) = (target.probe.format, instance.metrics_path()) {
             let place =
                 beneath(Some(&url), &path).map_err(|problem| format!("{} has a path that {problem}", target.name))?;
-            target.probe.url = place.unwrap_or(url);
+            Arc::make_mut(&mut target.probe).url = place.unwrap_or(url);
         }
         Ok(target)
     }
@@ -68,9 +70,13 @@ impl Template {
         let mut target = self.prototype.clone();
         target.name = name;
         target.labels.extend(labels);
-        target.probe.url = moved(&target.probe.url, base)?;
+        let probed = moved(&target.probe.url, base)?;
+        Arc::make_mut(&mut target.probe).url = probed;
         if let Some(capture) = &mut target.capture {
             capture.url = moved(&capture.url, base)?;
+        }
+        if let Some(profile) = &mut target.profile {
+            profile.url = moved(&profile.url, base)?;
         }
         Ok(target)
     }

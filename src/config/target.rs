@@ -1,6 +1,7 @@
 //! `[[targets]]` and `[defaults]`: whom to watch, and how.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -50,6 +51,7 @@ pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> (Vec<Target>, Vec
         row.finish();
     }
     targets.extend(groups.instances(&mut names));
+    share_detection(&mut targets);
     let plain =
         Template::new(settings(&mut defaults, vault, Some(&Template::placeholder())), default_group, Naming::default());
     let sources = plain.map(|plain| sources::read(root, vault, &groups, &plain)).unwrap_or_default();
@@ -61,6 +63,17 @@ pub(super) fn read(root: &mut Table<'_>, vault: &Vault<'_>) -> (Vec<Target>, Vec
     defaults.finish();
     warn_of_twins(root, &targets);
     (targets, sources)
+}
+
+/// Targets of a file mostly are judged alike: those that are as the one before share its options.
+fn share_detection(targets: &mut [Target]) {
+    for at in 1..targets.len() {
+        if let [before, target] = &mut targets[at - 1..=at]
+            && before.leak == target.leak
+        {
+            target.leak = Arc::clone(&before.leak);
+        }
+    }
 }
 
 /// Two names for one process: each of its leaks would be told twice, and its snapshots would be taken twice.
@@ -145,8 +158,8 @@ impl Settings {
             labels: self.labels,
             group,
             interval: self.leak.interval,
-            probe: self.probe?,
-            leak: self.leak,
+            probe: Arc::new(self.probe?),
+            leak: Arc::new(self.leak),
             capture: self.capture,
             profile: self.profile,
             down_after: self.down_after,

@@ -36,10 +36,10 @@ use crate::config::{AlertOptions, Limits, Target};
 use crate::daemon::analysis;
 use crate::daemon::clock::Clock;
 use crate::daemon::event::Event;
+use crate::daemon::fleet::Fleet;
 use crate::daemon::ledger::{Ledger, Write};
 use crate::daemon::metrics::Metrics;
 use crate::daemon::notify;
-use crate::daemon::watcher::Command;
 use crate::evidence::CaptureKind;
 use crate::leak::verdict::State;
 use crate::retention::Policy;
@@ -69,6 +69,8 @@ pub(super) struct Tools {
     pub(super) directory: SnapshotDir,
     /// Where tasks report to: the dispatcher's own queue.
     pub(super) events: mpsc::Sender<Event>,
+    /// To the watchers.
+    pub(super) fleet: Fleet,
     /// Where requests to reload go, with the place for the answer.
     pub(super) reloads: mpsc::Sender<oneshot::Sender<Result<(), Vec<String>>>>,
 }
@@ -94,7 +96,7 @@ pub(super) struct Rules {
 #[derive(Debug)]
 pub(super) enum Order {
     /// Look after this target, or go on with a changed one.
-    Adopt { target: Arc<Target>, commands: mpsc::Sender<Command>, known: Box<Known> },
+    Adopt { target: Arc<Target>, known: Box<Known> },
     /// This target is no longer configured.
     Release(TargetName),
     /// Go by these rules and channels from now on.
@@ -117,6 +119,8 @@ pub(super) struct Dispatcher {
     deliveries: JoinSet<()>,
     housekeeping: JoinSet<()>,
     housekept: Timestamp,
+    /// Ticks since the last look at every target.
+    unlooked: usize,
     status_line: String,
     /// Channels that take nothing any more, by name.
     broken: BTreeMap<String, BrokenChannel>,
@@ -153,6 +157,7 @@ impl Dispatcher {
             deliveries: JoinSet::new(),
             housekeeping: JoinSet::new(),
             housekept,
+            unlooked: 0,
             status_line: String::new(),
             broken: BTreeMap::new(),
             silences: Vec::new(),
@@ -197,7 +202,7 @@ impl Dispatcher {
 
     async fn on_order(&mut self, order: Order) {
         match order {
-            Order::Adopt { target, commands, known } => self.adopt(target, commands, *known),
+            Order::Adopt { target, known } => self.adopt(target, *known),
             Order::Release(name) => self.release(&name).await,
             Order::Govern { rules, channels } => {
                 self.rules = *rules;
@@ -231,6 +236,7 @@ impl Dispatcher {
             self.on_event(event, &mut batch).await;
         }
         self.commit(batch).await;
+        self.ledger.settle_many(self.tools.clock.now()).await;
     }
 
     async fn on_event(&mut self, event: Event, batch: &mut Batch) {
@@ -252,10 +258,13 @@ impl Dispatcher {
         let now = self.tools.clock.now();
         let mut batch = Batch::default();
         self.expire_silences(now, &mut batch);
-        self.remind(now, &mut batch);
-        self.observe_verdicts(now, &mut batch);
+        let looks_at_all = self.looks_at_all();
+        if looks_at_all {
+            self.remind(now, &mut batch);
+            self.observe_verdicts(now, &mut batch);
+            self.free_budgets(now, &mut batch);
+        }
         self.tell_of_the_store(&mut batch);
-        self.free_budgets(now, &mut batch);
         let busy = self.cares.iter().filter(|(_, care)| care.is_busy()).map(|(name, _)| name.clone());
         for name in busy.collect::<Vec<_>>() {
             self.observe_cost(&name, now, &mut batch);
@@ -273,9 +282,25 @@ impl Dispatcher {
             self.keep_house();
         }
         self.commit(batch).await;
+        self.ledger.settle(now).await;
         self.reap();
         self.show_house();
-        self.tell_systemd();
+        notify::watchdog();
+        if looks_at_all {
+            self.tell_systemd();
+        }
+    }
+
+    /// A look at every target costs a millisecond a thousand of them, and nothing that it finds is lost by waiting: so many
+    /// thousands there are, so many ticks lie between two looks.
+    fn looks_at_all(&mut self) -> bool {
+        const A_TICK: usize = 1_000;
+        self.unlooked += 1;
+        let is_time = self.unlooked > self.cares.len() / A_TICK;
+        if is_time {
+            self.unlooked = 0;
+        }
+        is_time
     }
 
     /// Forgets tasks that have ended.
@@ -290,7 +315,6 @@ impl Dispatcher {
     }
 
     fn tell_systemd(&mut self) {
-        notify::watchdog();
         let (mut targets, mut leaking, mut recovering, mut silent) = (0, 0, 0, 0);
         self.tools.board.visit(|status| {
             let state = status.watch.verdict.as_ref().map(|verdict| verdict.state);

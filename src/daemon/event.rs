@@ -4,7 +4,7 @@ use crate::alert::channel::{Receipt, SendError};
 use crate::clock::Timestamp;
 use crate::daemon::analysis::Analysis;
 use crate::daemon::capturing::Finished;
-use crate::leak::{DetectorState, LeakEvent};
+use crate::leak::{LeakEvent, Packed};
 use crate::sample::Sample;
 use crate::store::record::AuditEvent;
 use crate::target::TargetName;
@@ -60,14 +60,14 @@ pub enum WatchNews {
         /// What changed, in order.
         changes: Vec<LeakEvent>,
         /// The detector after it.
-        state: Box<DetectorState>,
+        state: Packed,
         /// Samples since the last report.
         samples: Vec<Sample>,
     },
     /// Nothing happened for a while; keep what was seen.
     Checkpoint {
         /// The detector now.
-        state: Box<DetectorState>,
+        state: Packed,
         /// Samples since the last report.
         samples: Vec<Sample>,
     },

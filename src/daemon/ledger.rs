@@ -40,7 +40,7 @@ pub(super) enum Write {
 pub(super) struct Ledger {
     store: Arc<Store>,
     metrics: Arc<Metrics>,
-    /// Writes that failed, oldest first.
+    /// Writes that were put off, or failed, oldest first.
     owed: Vec<Write>,
     failing: bool,
     /// After a failure, not before this time.
@@ -59,13 +59,36 @@ impl Ledger {
         Self { store, metrics, owed: Vec::new(), failing: false, next_try: Timestamp::from_unix_ms(0) }
     }
 
-    /// Writes everything in one transaction, with what an earlier failure left owed. Whether it holds: when it does
-    /// not, the writes are owed and the caller goes on from memory.
+    /// Writes these together with the next that have to be written at once, or at [`Self::settle`]: nothing is decided by
+    /// them, and a transaction costs more than they do.
+    pub(super) fn defer(&mut self, writes: Vec<Write>) {
+        self.owed.extend(writes);
+    }
+
+    /// Writes what is owed once it is too much to be held until the next tick.
+    pub(super) async fn settle_many(&mut self, now: Timestamp) {
+        /// Two writes of three kilobytes each come of a target.
+        const MANY: usize = 1_000;
+        if self.owed.len() >= MANY {
+            self.settle(now).await;
+        }
+    }
+
+    /// Writes everything in one transaction, with what is owed. Whether it holds: when it does not, the writes are owed and
+    /// the caller goes on from memory.
     pub(super) async fn commit(&mut self, writes: Vec<Write>, now: Timestamp) -> bool {
         if writes.is_empty() {
             return true;
         }
         self.owed.extend(writes);
+        self.settle(now).await
+    }
+
+    /// Writes what is owed, in one transaction.
+    pub(super) async fn settle(&mut self, now: Timestamp) -> bool {
+        if self.owed.is_empty() {
+            return true;
+        }
         if self.failing && now.is_before(self.next_try) {
             self.forget_beyond_bound();
             return false;

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::dispatcher::{Known, Order, Rules};
 use super::event::Event;
+use super::fleet::{self, Fleet};
 use super::metrics::Metrics;
 use super::pings;
 use super::remote::{self, Polled, Remote};
@@ -34,10 +35,6 @@ use crate::store::record::AuditEvent;
 use crate::target::TargetName;
 use crate::web::Access;
 
-/// Samples a quiet watcher may hold unwritten: at the default interval, five minutes' worth.
-const CHECKPOINT_POLLS: u32 = 10;
-/// The longest a checkpoint waits, for slow intervals.
-const LONGEST_CHECKPOINT: Duration = Duration::from_mins(5);
 /// The dispatcher looks at what is due this often, and four times an interval where targets are polled faster.
 const TICK: Duration = Duration::from_secs(1);
 /// Retention and pruning.
@@ -48,7 +45,9 @@ const HOUSEKEEPING: Duration = Duration::from_mins(10);
 pub(super) struct Supervisor {
     parts: Parts,
     watched: BTreeMap<TargetName, Watched>,
-    watchers: JoinSet<()>,
+    /// The task of [`fleet::run`].
+    watchers: JoinHandle<()>,
+    surroundings: Arc<Surroundings>,
     pings: JoinSet<()>,
     /// Who is sent what polls show.
     remotes: Vec<Remote>,
@@ -73,6 +72,8 @@ pub(super) struct Parts {
     pub(super) events: mpsc::Sender<Event>,
     /// To the dispatcher.
     pub(super) orders: mpsc::Sender<Order>,
+    /// To the watchers.
+    pub(super) fleet: Fleet,
     /// To the listeners: who is answered.
     pub(super) access: watch::Sender<Arc<Access>>,
     /// What the listeners were bound by.
@@ -86,20 +87,28 @@ struct Watched {
     target: Arc<Target>,
     /// The source that lists it, where the configuration does not.
     source: Option<String>,
-    commands: mpsc::Sender<Command>,
-    stop: CancellationToken,
 }
 
 impl Supervisor {
-    pub(super) fn new(parts: Parts, config: &Config) -> Self {
+    pub(super) fn new(parts: Parts, fleet_orders: mpsc::Receiver<fleet::Order>, config: &Config) -> Self {
         let sources = Sources::new(parts.clock, Arc::clone(&parts.metrics), &config.state_directory);
+        let polled = remote::channel();
+        let surroundings = Arc::new(Surroundings {
+            clock: parts.clock,
+            board: parts.board.clone(),
+            events: parts.events.clone(),
+            metrics: Arc::clone(&parts.metrics),
+            polled: polled.clone(),
+            stop: parts.stop.clone(),
+        });
         Self {
             parts,
             watched: BTreeMap::new(),
-            watchers: JoinSet::new(),
+            watchers: tokio::spawn(fleet::run(fleet_orders, Arc::clone(&surroundings))),
+            surroundings,
             pings: JoinSet::new(),
             remotes: Vec::new(),
-            polled: remote::channel(),
+            polled,
             sources,
             discovery: config.discovery,
             configured: Vec::new(),
@@ -126,7 +135,9 @@ impl Supervisor {
             }
         }
         self.pings.shutdown().await;
-        while self.watchers.join_next().await.is_some() {}
+        if let Err(problem) = self.watchers.await {
+            error!(error = %problem, "the watchers did not end in order");
+        }
         join_all(self.remotes.into_iter().map(Remote::stop)).await;
     }
 
@@ -194,6 +205,8 @@ impl Supervisor {
         self.discovery = config.discovery;
         let longest_interval = longest_interval(&config);
         self.configured = std::mem::take(&mut config.targets).into_iter().map(Arc::new).collect();
+        // Collected in place, it would keep the room of the targets themselves.
+        self.configured.shrink_to_fit();
         let (told, orphans) = self.sources.follow(&config, &self.parts.stop).await;
         for told in told {
             self.tell(told).await;
@@ -260,7 +273,7 @@ impl Supervisor {
             // Here, where it is added too, so that a target that soon comes back is not taken off late; and first, so that
             // the watcher, when it ends, knows that nobody watches any more.
             self.parts.board.remove(&name);
-            watched.stop.cancel();
+            self.parts.fleet.release(&watched.target.name).await;
             info!(target.name = %name, "{name} is no longer watched; its samples and snapshots are kept");
         }
         self.order(Order::Release(name)).await;
@@ -276,18 +289,14 @@ impl Supervisor {
                 watched.source = source;
                 watched.target = Arc::clone(&target);
                 self.parts.board.describe(&name, target.labels.clone(), ShownUrl::of(&target.probe.url).to_string());
-                let commands = watched.commands.clone();
-                // A watcher ends only with the daemon, which needs no new configuration then.
-                commands.send(Command::Reconfigure(Arc::clone(&target))).await.ok();
-                self.order(Order::Adopt { target, commands, known: Box::default() }).await;
+                self.parts.fleet.tell(&name, Command::Reconfigure(Arc::clone(&target))).await;
+                self.order(Order::Adopt { target, known: Box::default() }).await;
             }
             None => self.begin(target, source, known).await,
         }
     }
 
     async fn begin(&mut self, target: Arc<Target>, source: Option<String>, mut known: Known) {
-        /// The dispatcher sends at most a begin and an end at a time; people may ask for pictures besides.
-        const COMMAND_QUEUE: usize = 16;
         let name = target.name.clone();
         if self.sources.came_back(&name) {
             info!(target.name = %name, "{name} is listed again");
@@ -299,24 +308,12 @@ impl Supervisor {
             watch: WatchStatus::default(),
             care: CareStatus::default(),
         });
-        let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
-        let stop = self.parts.stop.child_token();
-        let surroundings = Surroundings {
-            clock: self.parts.clock,
-            board: self.parts.board.clone(),
-            events: self.parts.events.clone(),
-            metrics: Arc::clone(&self.parts.metrics),
-            polled: self.polled.clone(),
-            checkpoint: (target.interval * CHECKPOINT_POLLS).min(LONGEST_CHECKPOINT),
-            stop: stop.clone(),
-        };
         let stored = known.detector.take();
-        let adopt = Order::Adopt { target: Arc::clone(&target), commands: commands.clone(), known: Box::new(known) };
-        self.order(adopt).await;
-        match Watcher::new(Arc::clone(&target), stored, command_queue, surroundings) {
+        self.order(Order::Adopt { target: Arc::clone(&target), known: Box::new(known) }).await;
+        match Watcher::new(Arc::clone(&target), stored, Arc::clone(&self.surroundings)) {
             Ok(watcher) => {
-                self.watchers.spawn(watcher.run());
-                self.watched.insert(name, Watched { target, source, commands, stop });
+                self.parts.fleet.watch(watcher).await;
+                self.watched.insert(name, Watched { target, source });
             }
             Err(problem) => {
                 error!(target.name = %name, error = errors::one_line(&problem), "{name} cannot be watched");

@@ -1,11 +1,12 @@
-//! A watcher: one task a target that polls it, feeds its detector and publishes what it sees.
+//! A watcher: polls one target when it is woken, feeds its detector and publishes what it sees.
 //!
-//! It decides nothing about alerts or captures; it reports to the dispatcher and is told when a capture runs.
+//! It decides nothing about alerts or captures; it reports to the dispatcher and is told when a capture runs. Between two
+//! polls it is at rest in the fleet, which wakes it, and holds what it knows in packed form.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -14,16 +15,17 @@ use crate::config::Target;
 use crate::daemon::clock::Clock;
 use crate::daemon::event::{Event, WatchNews};
 use crate::daemon::metrics::Metrics;
+use crate::daemon::pending::Pending;
 use crate::daemon::remote::Polled;
-use crate::daemon::schedule::Schedule;
+use crate::daemon::schedule::{Schedule, Tick};
 use crate::errors;
 use crate::http::ClientError;
 use crate::leak::event::PairPart;
-use crate::leak::{Detector, DetectorState, LeakEvent, Observation, Picture};
-use crate::probe::{ProbeError, Prober, Reading, Reason};
-use crate::sample::Sample;
-use crate::status::Verification;
-use crate::status::board::Board;
+use crate::leak::{Detector, DetectorState, LeakEvent, Observation, Packed};
+use crate::probe::{Connection, ProbeError, Prober, Reading, Reason};
+use crate::status::board::{Board, Grounds};
+use crate::status::{Verification, WatchStatus};
+use crate::target::TargetName;
 
 /// What a watcher is told while it runs.
 #[derive(Debug)]
@@ -37,8 +39,6 @@ pub enum Command {
         /// Whether a whole one of the process that is running was stored.
         stored: bool,
     },
-    /// Somebody wants to see floors and fit.
-    Picture(oneshot::Sender<Option<Picture>>),
     /// The configuration of this target changed.
     Reconfigure(Arc<Target>),
 }
@@ -56,9 +56,7 @@ pub struct Surroundings {
     pub metrics: Arc<Metrics>,
     /// Where what polls have shown goes on to receivers of remote write.
     pub polled: broadcast::Sender<Polled>,
-    /// How often a quiet watcher reports what it has seen, for the state database.
-    pub checkpoint: Duration,
-    /// Ends the watcher.
+    /// Ends all watchers.
     pub stop: CancellationToken,
 }
 
@@ -66,15 +64,17 @@ pub struct Surroundings {
 #[derive(Debug)]
 pub struct Watcher {
     target: Arc<Target>,
-    prober: Prober,
-    detector: Detector,
-    surroundings: Surroundings,
-    commands: mpsc::Receiver<Command>,
+    schedule: Schedule,
+    last_tick: Option<Timestamp>,
+    connection: Connection,
+    /// What its detector knows.
+    known: Packed,
+    surroundings: Arc<Surroundings>,
     capturing: bool,
-    failing: Option<Failing>,
+    failing: Option<Box<Failing>>,
     /// Whether it has answered since this watcher started.
     answered: bool,
-    unreported: Vec<Sample>,
+    unreported: Pending,
     reported: Timestamp,
 }
 
@@ -87,77 +87,77 @@ struct Failing {
     told: bool,
 }
 
+/// Samples a quiet watcher may hold unwritten: at the default interval, five minutes' worth.
+const CHECKPOINT_POLLS: u32 = 10;
+/// The longest a checkpoint waits, for slow intervals.
+const LONGEST_CHECKPOINT: Duration = Duration::from_mins(5);
+
 impl Watcher {
     /// A watcher that goes on from `stored`, or starts anew.
     pub fn new(
         target: Arc<Target>,
-        stored: Option<DetectorState>,
-        commands: mpsc::Receiver<Command>,
-        surroundings: Surroundings,
+        stored: Option<Packed>,
+        surroundings: Arc<Surroundings>,
     ) -> Result<Self, ClientError> {
-        let prober = Prober::new(target.probe.clone())?;
-        let options = target.leak.clone();
-        let mut detector = match stored {
-            Some(state) => Detector::restore(options, state),
-            None => Detector::new(options),
-        };
+        let connection = Connection::new(&target.probe)?;
+        let state = stored.map_or_else(DetectorState::default, |stored| {
+            stored.unpack().unwrap_or_else(|problem| {
+                let (name, problem) = (&target.name, errors::one_line(&problem));
+                warn!(target.name = %name, error = problem, "the verdict on {name} begins anew: what is stored is of another version");
+                DetectorState::default()
+            })
+        });
+        let mut detector = Detector::restore(Arc::clone(&target.leak), state);
         // A capture ends with the daemon that takes it.
         detector.give_up_capture();
-        let reported = surroundings.clock.now();
-        Ok(Self {
-            target,
-            prober,
-            detector,
-            surroundings,
-            commands,
+        let watcher = Self {
+            schedule: Schedule::new(target.name.as_str(), target.interval),
+            last_tick: None,
+            connection,
+            known: detector.pack(),
             capturing: false,
             failing: None,
             answered: false,
-            unreported: Vec::new(),
-            reported,
-        })
+            unreported: Pending::default(),
+            reported: surroundings.clock.now(),
+            target,
+            surroundings,
+        };
+        watcher.publish(&detector, |_| ());
+        Ok(watcher)
     }
 
-    /// Polls until the stop signal, then reports what the dispatcher has not yet seen.
-    pub async fn run(mut self) {
-        self.publish();
-        let stop = self.surroundings.stop.clone();
-        let mut last_tick = None;
-        loop {
-            let now = self.surroundings.clock.now();
-            let tick = Schedule::new(self.target.name.as_str(), self.target.interval).next(last_tick, now);
-            let due = self.surroundings.clock.instant_of(tick.at);
-            // Each branch is cancel-safe: a sleep, a channel's receive and a token.
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                Some(command) = self.commands.recv() => self.on_command(command).await,
-                () = tokio::time::sleep_until(due) => {
-                    self.count_late(tick.skipped);
-                    last_tick = Some(tick.at);
-                    // Boxed, because what a request takes is as much as all the rest, and between polls nobody needs it.
-                    Box::pin(self.poll()).await;
-                }
-            }
+    /// Whom it watches.
+    pub fn name(&self) -> &TargetName {
+        &self.target.name
+    }
+
+    /// When it is to poll next.
+    pub fn next_tick(&self) -> Tick {
+        self.schedule.next(self.last_tick, self.surroundings.clock.now())
+    }
+
+    /// Does what it is told.
+    pub async fn obey(mut self: Box<Self>, commands: Vec<Command>) -> Box<Self> {
+        for command in commands {
+            self.on_command(command).await;
         }
-        self.report(Vec::new()).await;
-        if self.surroundings.board.look(&self.target.name, |_| ()).is_none() {
-            // It was taken off the configuration. Where nobody listens, nobody needs to know.
-            let (target, at) = (self.target.name.clone(), self.surroundings.clock.now());
-            self.surroundings.polled.send(Polled::Gone { target, at }).ok();
-        }
+        self
     }
 
     /// One reading, or an early end where the stop signal comes first.
-    async fn poll(&mut self) {
+    pub async fn poll(mut self: Box<Self>, tick: Tick, stop: CancellationToken) -> Box<Self> {
         let asked = self.surroundings.clock.now();
-        let stop = self.surroundings.stop.clone();
+        self.last_tick = Some(tick.at);
+        self.count_late(tick, asked);
+        let prober = Prober::on(Arc::clone(&self.target.probe), self.connection.clone());
         // Only the probe may be cut off: what the detector has taken in must reach the dispatcher, too.
         let outcome = tokio::select! {
             biased;
-            () = stop.cancelled() => return,
-            outcome = self.prober.probe() => outcome,
+            () = stop.cancelled() => return self,
+            outcome = prober.probe() => outcome,
         };
+        self.connection = prober.into_connection();
         let at = self.surroundings.clock.now();
         let result = match &outcome {
             Ok(_) => "ok",
@@ -166,7 +166,6 @@ impl Watcher {
         };
         let seconds = at.since(asked).as_secs_f64();
         self.surroundings.metrics.poll(self.target.name.as_str(), result, seconds);
-        self.surroundings.board.watch(&self.target.name, |watch| watch.polls += 1);
         let is_excused = outcome.is_err() && self.capturing;
         match outcome {
             Ok(reading) => self.on_reading(reading, at).await,
@@ -174,6 +173,18 @@ impl Watcher {
         }
         if !is_excused {
             self.pass_on(at);
+        }
+        self
+    }
+
+    /// Reports what the dispatcher has not yet seen, for the last time.
+    pub async fn end(mut self: Box<Self>) {
+        let state = self.known.clone();
+        self.report(Vec::new(), state).await;
+        if self.surroundings.board.look(&self.target.name, |_| ()).is_none() {
+            // It was taken off the configuration. Where nobody listens, nobody needs to know.
+            let (target, at) = (self.target.name.clone(), self.surroundings.clock.now());
+            self.surroundings.polled.send(Polled::Gone { target, at }).ok();
         }
     }
 
@@ -191,10 +202,10 @@ impl Watcher {
 
     async fn on_reading(&mut self, reading: Reading, at: Timestamp) {
         let sample = reading.into_sample(at);
-        let changes = self.detector.observe(Observation::Sample(&sample));
-        self.unreported.push(sample.clone());
-        self.surroundings.board.watch(&self.target.name, |watch| {
-            watch.sample = Some(sample);
+        self.unreported.push(&sample);
+        let changes = self.observe(Observation::Sample(&sample), |watch| {
+            watch.polls += 1;
+            watch.sample = Some(sample.clone());
             watch.healthy_polls = watch.healthy_polls.saturating_add(1);
             watch.failed_polls = 0;
             watch.last_failure = None;
@@ -221,7 +232,7 @@ impl Watcher {
 
     async fn on_failure(&mut self, failure: &ProbeError, at: Timestamp) {
         let refused = failure.reason() == Reason::Refused;
-        let changes = self.detector.observe(Observation::Missed { at, refused });
+        let changes = self.observe(Observation::Missed { at, refused }, |watch| watch.polls += 1);
         // While our own capture pauses the target, silence is not evidence of anything.
         if !self.capturing {
             self.count_failure(failure, at).await;
@@ -235,7 +246,7 @@ impl Watcher {
         let reason = failure.reason();
         let failing = self.failing.get_or_insert_with(|| {
             warn!(target.name = %name, reason = reason.name(), "cannot read the memory of {name}: {why}");
-            Failing { since: at, polls: 0, reason, told: false }
+            Box::new(Failing { since: at, polls: 0, reason, told: false })
         });
         if failing.reason != reason {
             warn!(target.name = %name, reason = reason.name(), "{name} now fails in another way: {why}");
@@ -263,44 +274,64 @@ impl Watcher {
         match command {
             Command::CaptureBegan => {
                 self.capturing = true;
-                let changes = self.detector.observe(Observation::CaptureBegan { at });
+                let changes = self.observe(Observation::CaptureBegan { at }, |_| ());
                 self.on_changes(changes, at).await;
             }
             Command::CaptureEnded { part, stored } => {
                 self.capturing = false;
-                let changes = self.detector.observe(Observation::CaptureEnded { at, part, stored });
+                let changes = self.observe(Observation::CaptureEnded { at, part, stored }, |_| ());
                 self.on_changes(changes, at).await;
             }
-            // The asker may have gone away, which is no matter of ours.
-            Command::Picture(reply) => drop(reply.send(Some(self.detector.picture()))),
             Command::Reconfigure(target) => self.reconfigure(target),
         }
     }
 
     fn reconfigure(&mut self, target: Arc<Target>) {
-        match Prober::new(target.probe.clone()) {
-            Ok(prober) => self.prober = prober,
+        match Connection::new(&target.probe) {
+            Ok(connection) => self.connection = connection,
             Err(problem) => {
                 // `config` has built the same client before it let the file through.
                 warn!(target.name = %target.name, error = %problem, "the old connection settings stay in force");
                 return;
             }
         }
-        self.detector.reconfigure(target.leak.clone());
+        let mut detector = self.detector();
+        detector.reconfigure(Arc::clone(&target.leak));
+        self.known = detector.pack();
+        self.schedule = Schedule::new(target.name.as_str(), target.interval);
         self.target = target;
+        self.publish(&detector, |_| ());
+    }
+
+    /// The detector as it was left.
+    fn detector(&self) -> Detector {
+        let state = self.known.unpack().unwrap_or_else(|problem| {
+            let (name, problem) = (&self.target.name, errors::one_line(&problem));
+            warn!(target.name = %name, error = problem, "the verdict on {name} begins anew; please report it");
+            DetectorState::default()
+        });
+        Detector::restore(Arc::clone(&self.target.leak), state)
+    }
+
+    /// Lets the detector take in an observation, and shows what it makes of it together with what `seen` changes.
+    fn observe(&mut self, observation: Observation<'_>, seen: impl FnOnce(&mut WatchStatus)) -> Vec<LeakEvent> {
+        let mut detector = self.detector();
+        let changes = detector.observe(observation);
+        self.known = detector.pack();
+        self.publish(&detector, seen);
+        changes
     }
 
     async fn on_changes(&mut self, changes: Vec<LeakEvent>, at: Timestamp) {
-        self.publish();
-        if !changes.is_empty() || at.since(self.reported) >= self.surroundings.checkpoint {
-            self.report(changes).await;
+        let checkpoint = (self.target.interval * CHECKPOINT_POLLS).min(LONGEST_CHECKPOINT);
+        if !changes.is_empty() || at.since(self.reported) >= checkpoint {
+            self.report(changes, self.known.clone()).await;
         }
     }
 
-    async fn report(&mut self, changes: Vec<LeakEvent>) {
+    async fn report(&mut self, changes: Vec<LeakEvent>, state: Packed) {
         self.reported = self.surroundings.clock.now();
-        let samples = std::mem::take(&mut self.unreported);
-        let state = Box::new(self.detector.to_state());
+        let samples = self.unreported.take();
         let news = if changes.is_empty() {
             WatchNews::Checkpoint { state, samples }
         } else {
@@ -309,24 +340,28 @@ impl Watcher {
         self.tell(news).await;
     }
 
-    fn publish(&self) {
-        let verdict = self.detector.verdict().clone();
-        let (life, outline) = (self.detector.life(), self.detector.outline());
-        let of_seconds = self.detector.options().verify.as_secs_f64();
+    fn publish(&self, detector: &Detector, seen: impl FnOnce(&mut WatchStatus)) {
+        let mut verdict = detector.verdict();
+        // The board makes them of the grounds when somebody asks.
+        verdict.reasons = Vec::new();
+        let (life, floor) = (detector.life(), detector.outline().and_then(|outline| outline.newest()));
+        let of_seconds = detector.options().verify.as_secs_f64();
         let verification =
-            self.detector.verified_seconds().map(|watched_seconds| Verification { watched_seconds, of_seconds });
-        self.surroundings.board.watch(&self.target.name, |watch| {
+            detector.verified_seconds().map(|watched_seconds| Verification { watched_seconds, of_seconds });
+        let grounds = Grounds { known: self.known.clone(), options: Arc::clone(&self.target.leak) };
+        self.surroundings.board.judge(&self.target.name, grounds, |watch| {
             watch.verdict = Some(verdict);
             watch.life = life;
-            watch.outline = outline;
+            watch.floor = floor;
             watch.verification = verification;
+            seen(watch);
         });
     }
 
-    fn count_late(&self, skipped: u64) {
-        if skipped > 0 {
-            self.surroundings.metrics.late_ticks(skipped);
-            self.surroundings.board.watch(&self.target.name, |watch| watch.late_ticks += skipped);
+    fn count_late(&self, tick: Tick, now: Timestamp) {
+        self.surroundings.metrics.begins(now.since(tick.at).as_secs_f64(), tick.skipped);
+        if tick.skipped > 0 {
+            self.surroundings.board.watch(&self.target.name, |watch| watch.late_ticks += tick.skipped);
         }
     }
 

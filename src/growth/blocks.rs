@@ -249,19 +249,28 @@ fn given_back_at_the_end(parts: impl DoubleEndedIterator<Item = f32>) -> f32 {
     highest - last
 }
 
-/// Void parts as `null`, because JSON has no NaN.
+/// Void parts as `null` for people, because JSON has no NaN; packed where nobody reads them.
 mod voids {
     use std::collections::VecDeque;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
+    use super::KEPT;
+    use crate::growth::column::Column;
+
     pub(super) fn serialize<S: Serializer>(parts: &VecDeque<f32>, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(parts.iter().map(|part| part.is_finite().then_some(*part)))
+        if serializer.is_human_readable() {
+            return serializer.collect_seq(parts.iter().map(|part| part.is_finite().then_some(*part)));
+        }
+        serializer.serialize_bytes(&Column::pack(parts.iter().copied()))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<VecDeque<f32>, D::Error> {
+        if !deserializer.is_human_readable() {
+            return Ok(Column::<KEPT>::deserialize(deserializer)?.0);
+        }
         let parts = VecDeque::<Option<f32>>::deserialize(deserializer)?;
-        Ok(parts.into_iter().rev().take(super::KEPT).rev().map(|part| part.unwrap_or(f32::NAN)).collect())
+        Ok(parts.into_iter().rev().take(KEPT).rev().map(|part| part.unwrap_or(f32::NAN)).collect())
     }
 }
 

@@ -1,5 +1,7 @@
 //! `Detector`: feed it what the watcher of a target sees, ask it what to make of it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -11,6 +13,7 @@ use crate::leak::lessons::Lessons;
 use crate::leak::lives::{Lives, Restart};
 use crate::leak::memory::Memory;
 use crate::leak::options::Options;
+use crate::leak::packed::Packed;
 use crate::leak::pair::Pair;
 use crate::leak::processes::Processes;
 use crate::leak::verdict::{Growth, State};
@@ -77,7 +80,7 @@ pub struct DetectorState {
 /// Judges one target.
 #[derive(Clone, Debug)]
 pub struct Detector {
-    pub(super) options: Options,
+    pub(super) options: Arc<Options>,
     pub(super) known: DetectorState,
 }
 
@@ -88,13 +91,18 @@ const CLOCK_SET_BACK: u32 = 5;
 
 impl Detector {
     /// A detector that has seen nothing yet.
-    pub fn new(options: Options) -> Self {
-        Self { options, known: DetectorState::default() }
+    pub fn new(options: impl Into<Arc<Options>>) -> Self {
+        Self { options: options.into(), known: DetectorState::default() }
     }
 
     /// A detector that goes on where another one was when it wrote `state`.
-    pub fn restore(options: Options, state: DetectorState) -> Self {
-        Self { options, known: state }
+    pub fn restore(options: impl Into<Arc<Options>>, state: DetectorState) -> Self {
+        Self { options: options.into(), known: state }
+    }
+
+    /// Everything it knows in few bytes, see [`Packed::unpack`].
+    pub fn pack(&self) -> Packed {
+        Packed::of(&self.known)
     }
 
     /// Everything it knows, for [`Detector::restore`].
@@ -111,7 +119,8 @@ impl Detector {
     }
 
     /// Takes new options and keeps what it knows. Blocks of another length begin the life's floors anew.
-    pub fn reconfigure(&mut self, options: Options) {
+    pub fn reconfigure(&mut self, options: impl Into<Arc<Options>>) {
+        let options = options.into();
         if (options.block, options.interval) != (self.options.block, self.options.interval) {
             self.known.memory = None;
             self.known.gauges = Gauges::default();

@@ -33,6 +33,14 @@ pub struct Outline {
     pub floors: Vec<Option<u64>>,
 }
 
+impl Outline {
+    /// The newest floor that is known.
+    pub fn newest(&self) -> Option<(Signal, u64)> {
+        let newest = self.floors.iter().rev().copied().find_map(|floor| floor);
+        newest.map(|floor| (self.signal, floor))
+    }
+}
+
 /// The floors of one signal, oldest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FloorSeries {

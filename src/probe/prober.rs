@@ -1,5 +1,6 @@
 //! The asking: one GET under two deadlines and a cap.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -20,11 +21,25 @@ const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 /// Polls one target, one poll at a time.
 #[derive(Debug)]
 pub struct Prober {
-    options: Options,
+    options: Arc<Options>,
     reader: Reader,
     client: reqwest::Client,
-    /// Whether the last answer may have left an idle connection behind, which the target may have closed since.
     may_reuse: AtomicBool,
+}
+
+/// What is left of a prober between two polls.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    client: reqwest::Client,
+    /// Whether the last answer may have left an idle connection behind, which the target may have closed since.
+    may_reuse: bool,
+}
+
+impl Connection {
+    /// Sets up the client; connects to nothing.
+    pub fn new(options: &Options) -> Result<Self, ClientError> {
+        Ok(Self { client: http::client_for(&options.url, &options.client)?, may_reuse: false })
+    }
 }
 
 /// Understands the answers.
@@ -62,9 +77,19 @@ impl Reader {
 impl Prober {
     /// Sets up the client; connects to nothing.
     pub fn new(options: Options) -> Result<Self, ClientError> {
-        let client = http::client_for(&options.url, &options.client)?;
-        let reader = Reader::of(&options);
-        Ok(Self { options, reader, client, may_reuse: AtomicBool::new(false) })
+        let connection = Connection::new(&options)?;
+        Ok(Self::on(Arc::new(options), connection))
+    }
+
+    /// Goes on with what is left of the poll before.
+    pub fn on(options: Arc<Options>, connection: Connection) -> Self {
+        let Connection { client, may_reuse } = connection;
+        Self { reader: Reader::of(&options), options, client, may_reuse: AtomicBool::new(may_reuse) }
+    }
+
+    /// What the next poll can go on with.
+    pub fn into_connection(self) -> Connection {
+        Connection { client: self.client, may_reuse: self.may_reuse.into_inner() }
     }
 
     /// One GET and its reading.

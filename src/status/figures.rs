@@ -151,9 +151,8 @@ fn memory(status: &TargetStatus, take: &mut Take<'_>) {
 }
 
 fn floor(status: &TargetStatus, take: &mut Take<'_>) {
-    let Some(outline) = &status.watch.outline else { return };
-    if let Some(bytes) = outline.floors.iter().rev().copied().find_map(|floor| floor) {
-        take(outline.signal.name().into(), bytes as f64);
+    if let Some((signal, bytes)) = status.watch.floor {
+        take(signal.name().into(), bytes as f64);
     }
 }
 

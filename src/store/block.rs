@@ -22,8 +22,24 @@ const VERSION: u8 = 1;
 /// Above what a block of ours can need (480 samples of a thousand gauges are 4 MB); a damaged one cannot ask for more.
 const LARGEST_BODY: usize = 16 << 20;
 const SIGNIFICANT_BITS: u32 = 12;
-/// Blocks are small, so the level costs microseconds; above it nothing gets smaller.
-const ZSTD_LEVEL: i32 = 12;
+/// How hard a block is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// For good: above this level nothing gets smaller.
+    Full,
+    /// Until the next samples come, some minutes later. The level for good takes ten times as long, most of it to set up
+    /// its tables, and would be most of what it costs to keep the samples.
+    Open,
+}
+
+impl Packing {
+    const fn zstd_level(self) -> i32 {
+        match self {
+            Self::Full => 12,
+            Self::Open => 1,
+        }
+    }
+}
 
 /// A block that heapwatch did not write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +66,7 @@ struct Field {
 }
 
 /// Packs samples that are in order of time.
-pub(super) fn encode(samples: &[Sample]) -> std::io::Result<Vec<u8>> {
+pub(super) fn encode(samples: &[Sample], packing: Packing) -> std::io::Result<Vec<u8>> {
     let unit = time_unit(samples);
     let mut body = Vec::new();
     put_unsigned(&mut body, samples.len() as u64);
@@ -67,7 +83,7 @@ pub(super) fn encode(samples: &[Sample]) -> std::io::Result<Vec<u8>> {
     put_gauges(&mut body, samples);
     let mut block = vec![VERSION];
     put_unsigned(&mut block, body.len() as u64);
-    block.extend(zstd::bulk::compress(&body, ZSTD_LEVEL)?);
+    block.extend(zstd::bulk::compress(&body, packing.zstd_level())?);
     Ok(block)
 }
 
@@ -307,7 +323,7 @@ mod tests {
     }
 
     fn round_trip(samples: &[Sample]) -> Vec<Sample> {
-        decode(&encode(samples).unwrap()).unwrap()
+        decode(&encode(samples, Packing::Full).unwrap()).unwrap()
     }
 
     fn is_near(before: Option<u64>, after: Option<u64>, largest: u64) -> bool {
@@ -345,11 +361,11 @@ mod tests {
     #[test]
     fn four_hours_of_a_process_take_less_than_three_bytes_a_sample() {
         let samples: Vec<Sample> = (0..FULL as u64).map(sample).collect();
-        let block = encode(&samples).unwrap();
+        let block = encode(&samples, Packing::Full).unwrap();
         check(&samples, &decode(&block).unwrap()).unwrap();
         let without_gauge: Vec<Sample> =
             samples.iter().map(|sample| Sample { gauges: Vec::new(), ..sample.clone() }).collect();
-        let bytes = encode(&without_gauge).unwrap().len();
+        let bytes = encode(&without_gauge, Packing::Full).unwrap().len();
         assert!(bytes < 3 * FULL, "{bytes} bytes for {FULL} samples");
     }
 
@@ -414,7 +430,7 @@ mod tests {
         #[test]
         fn a_flipped_bit_never_panics(place in 0usize..10_000, bit in 0u8..8) {
             let samples: Vec<Sample> = (0..60).map(sample).collect();
-            let mut block = encode(&samples).unwrap();
+            let mut block = encode(&samples, Packing::Full).unwrap();
             let place = place % block.len();
             block[place] ^= 1 << bit;
             prop_assert!(decode(&block).is_ok_and(|samples| samples.len() <= MOST_SAMPLES) || decode(&block).is_err());

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::clock::Timestamp;
 use crate::sample::Sample;
 use crate::store::StoreError;
-use crate::store::block::{self, FULL};
+use crate::store::block::{self, FULL, Packing};
 use crate::store::reader::target_name;
 use crate::target::TargetName;
 
@@ -81,7 +81,8 @@ pub(super) fn append(
         } else {
             "INSERT INTO blocks VALUES (?1, ?2, ?3, ?4, ?5)"
         };
-        put(connection, sql, target, resolution, chunk)?;
+        let packing = if number == newest { Packing::Open } else { Packing::Full };
+        put(connection, sql, (target, resolution), (chunk, packing))?;
     }
     Ok(())
 }
@@ -111,12 +112,11 @@ fn open_block(
 fn put(
     connection: &Connection,
     sql: &str,
-    target: &TargetName,
-    resolution: Resolution,
-    samples: &[Sample],
+    (target, resolution): (&TargetName, Resolution),
+    (samples, packing): (&[Sample], Packing),
 ) -> Result<(), StoreError> {
     let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Ok(()) };
-    let body = block::encode(samples)
+    let body = block::encode(samples, packing)
         .map_err(|_| StoreError::Unreadable { what: format!("sample of {target}, which cannot be packed") })?;
     let (first, last) = (first.at.steady_ms(), last.at.steady_ms());
     connection.prepare_cached(sql)?.execute(params![target.as_str(), resolution.name(), first, last, body])?;

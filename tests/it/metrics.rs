@@ -26,7 +26,7 @@ fn full_page() -> String {
     board.keep_house(|house| house.sources.push(source()));
     let metrics = Metrics::new(1.0, board);
     metrics.poll("api", "ok", 0.1);
-    metrics.late_ticks(1);
+    metrics.begins(0.002, 1);
     metrics.capture("api", "stored");
     metrics.profile("api", "stored");
     metrics.stored(3.0, 1 << 20);
@@ -90,7 +90,7 @@ fn leaking_target() -> TargetStatus {
             verdict: Some(verdict),
             sample: Some(sample),
             healthy_polls: 1,
-            outline: Some(outline),
+            floor: outline.newest(),
             ..WatchStatus::default()
         },
         care: CareStatus { daily_budget: 4, captures_last_day: 1, ..CareStatus::default() },

@@ -2,28 +2,23 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
 use super::care::{Care, Doubt, Memory};
 use super::recall::Known;
 use super::{Batch, DETECTOR_KEY, Dispatcher, captures};
 use crate::alert::policy::Fact;
-use crate::capture::download::Capturer;
 use crate::config::Target;
 use crate::daemon::ledger::Write;
-use crate::daemon::watcher::Command;
 use crate::evidence::CaptureKind;
 use crate::target::TargetName;
 
 impl Dispatcher {
     /// `known` is what the database knows of a target that is new.
-    pub(super) fn adopt(&mut self, target: Arc<Target>, commands: mpsc::Sender<Command>, known: Known) {
+    pub(super) fn adopt(&mut self, target: Arc<Target>, known: Known) {
         let name = target.name.clone();
-        let (capturer, profiler) = (Self::make_capturer(&target), Self::make_profiler(&target));
         let labels = target.labels.clone();
         let mut care = match self.cares.remove(&name) {
-            Some(care) => Care { target, capturer, profiler, commands, ..*care },
-            None => Self::care_of(target, (capturer, profiler), commands, known),
+            Some(care) => Care { target, ..*care },
+            None => Self::care_of(target, known),
         };
         care.memory.alerts.relabel(labels);
         self.cares.insert(name.clone(), Box::new(care));
@@ -47,29 +42,23 @@ impl Dispatcher {
         self.cares.remove(name);
     }
 
-    fn care_of(
-        target: Arc<Target>,
-        (capturer, profiler): (Option<Arc<Capturer>>, Option<Arc<Capturer>>),
-        commands: mpsc::Sender<Command>,
-        known: Known,
-    ) -> Care {
+    fn care_of(target: Arc<Target>, known: Known) -> Care {
         let Known { detector: _, memory, attempts, disarmed } = known;
         // A capture that had begun and has no end was cut off with the daemon; whether the target survived it is
         // for the next polls to say.
         let cut_off = attempts.iter().rev().find(|attempt| attempt.outcome == captures::STARTED);
-        let doubt = cut_off.map(|attempt| Doubt {
-            kind: CaptureKind::HeapSnapshot,
-            part: attempt.part,
-            began: attempt.at,
-            polls_before: 0,
-            failure: None,
+        let doubt = cut_off.map(|attempt| {
+            Box::new(Doubt {
+                kind: CaptureKind::HeapSnapshot,
+                part: attempt.part,
+                began: attempt.at,
+                polls_before: 0,
+                failure: None,
+            })
         });
         Care {
             memory: memory.unwrap_or_else(|| Memory::new(&target)),
             target,
-            capturer,
-            profiler,
-            commands,
             attempts: attempts.into_iter().map(|attempt| attempt.at).collect(),
             disarmed,
             running: None,

@@ -60,7 +60,8 @@ impl Dispatcher {
         if polls < LEAST_POLLS.max(demanded.into()) || healthy_polls < demanded.max(1) {
             return;
         }
-        let Some(Doubt { kind, part, began, failure, .. }) = care.doubt.take() else { return };
+        let Some(doubt) = care.doubt.take() else { return };
+        let Doubt { kind, part, began, failure, .. } = *doubt;
         // What became of a profile was told when it failed.
         if kind == CaptureKind::HeapProfile {
             return;

@@ -63,7 +63,7 @@ impl Dispatcher {
         let max_running = self.rules.limits.max_captures;
         let unrecorded = self.ledger.is_failing();
         let care = self.cares.get_mut(name)?;
-        care.capturer.as_ref()?;
+        care.target.capture.as_ref()?;
         care.forget_old_attempts(now);
         let situation = Situation {
             free_disk,
@@ -146,7 +146,7 @@ impl Dispatcher {
     ) -> bool {
         let Some(status) = self.tools.board.get(name) else { return false };
         let Some(care) = self.cares.get_mut(name) else { return false };
-        let Some(capturer) = care.capturer.clone() else { return false };
+        let Some(capturer) = Self::make_capturer(&care.target) else { return false };
         let job = prepare(care, capturer, part, now, &status, &self.tools);
         let sample = status.watch.sample.as_ref();
         care.running = Some(Running {
@@ -158,7 +158,6 @@ impl Dispatcher {
         });
         care.attempts.push(now);
         care.memory.settling = None;
-        let commands = care.commands.clone();
         batch.touched.insert(name.clone());
         batch.writes.push(attempt(name, part, now, STARTED));
         let says = format!("{name}: taking the {} snapshot", format!("{part:?}").to_lowercase());
@@ -174,7 +173,7 @@ impl Dispatcher {
             target.name = %name, needed_bytes = permit.needed_memory, allowed_bytes = permit.allowed_memory,
             "taking a heap snapshot of {name}"
         );
-        commands.send(Command::CaptureBegan).await.ok();
+        self.tools.fleet.tell(name, Command::CaptureBegan).await;
         let events = self.tools.events.clone();
         self.captures.spawn(async move {
             events.send(Event::Captured(Box::new(capturing::run(job).await))).await.ok();
@@ -195,8 +194,7 @@ impl Dispatcher {
         let name = finished.target.clone();
         let outcome = finished.outcome.as_ref().map_or_else(CaptureFailure::reason, |_| "stored");
         self.tools.metrics.capture(name.as_str(), outcome);
-        let running = self.cares.get_mut(&name).and_then(|care| Some((care.running.take()?, care.commands.clone())));
-        let Some((running, commands)) = running else {
+        let Some(running) = self.cares.get_mut(&name).and_then(|care| care.running.take()) else {
             // The target has left the configuration meanwhile; its budget is kept for the case that it comes back.
             return batch.writes.push(attempt(&name, finished.part, finished.began, outcome));
         };
@@ -207,7 +205,7 @@ impl Dispatcher {
         }
         // A snapshot of a process that has since gone is of no use to the pair of the new one.
         let counts = stored && !running.died;
-        commands.send(Command::CaptureEnded { part: finished.part, stored: counts }).await.ok();
+        self.tools.fleet.tell(&name, Command::CaptureEnded { part: finished.part, stored: counts }).await;
         if !finished.outcome.as_ref().is_err_and(CaptureFailure::may_have_killed) {
             batch.writes.push(attempt(&name, finished.part, finished.began, outcome));
         }
@@ -247,7 +245,7 @@ impl Dispatcher {
             }
             PairPart::Second => {
                 let first = memory.pair.take().and_then(|pair| pair.first);
-                memory.to_analyse = first.map(|first| (first, kept));
+                memory.to_analyse = first.map(|first| Box::new((first, kept)));
                 memory.last_pair = Some(at);
             }
         }
@@ -290,13 +288,13 @@ impl Dispatcher {
         let polls_before = self.tools.board.look(name, |status| status.watch.polls).unwrap_or_default();
         let failure = Some(Failure { reason: failure.reason(), why });
         let (kind, part, began) = (CaptureKind::HeapSnapshot, running.part, running.began);
-        care.doubt = Some(Doubt { kind, part, began, polls_before, failure });
+        care.doubt = Some(Box::new(Doubt { kind, part, began, polls_before, failure }));
         if running.died {
             self.disarm_if_in_doubt(name, at, batch);
         }
     }
 
-    pub(super) fn make_capturer(target: &Target) -> Option<Arc<Capturer>> {
+    fn make_capturer(target: &Target) -> Option<Arc<Capturer>> {
         match Capturer::new(target.capture.clone()?) {
             Ok(capturer) => Some(Arc::new(capturer)),
             Err(problem) => {

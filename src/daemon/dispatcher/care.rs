@@ -5,15 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 
 use super::profiling::Profiling;
 use crate::alert::policy::TargetAlerts;
-use crate::capture::download::Capturer;
 use crate::capture::gate::{LearnedCost, Occasion, Situation};
 use crate::clock::Timestamp;
 use crate::config::Target;
-use crate::daemon::watcher::Command;
 use crate::evidence::CaptureKind;
 use crate::leak::event::PairPart;
 use crate::leak::verdict::State;
@@ -27,18 +24,14 @@ pub(super) const BUDGET_WINDOW: Duration = Duration::from_hours(24);
 #[derive(Debug)]
 pub(super) struct Care {
     pub(super) target: Arc<Target>,
-    pub(super) capturer: Option<Arc<Capturer>>,
-    /// Takes profiles, where they are not off.
-    pub(super) profiler: Option<Arc<Capturer>>,
-    pub(super) commands: mpsc::Sender<Command>,
     pub(super) memory: Memory,
     pub(super) attempts: Vec<Timestamp>,
     pub(super) disarmed: Option<Disarmed>,
     pub(super) running: Option<Running>,
     /// The profile that is being taken.
-    pub(super) profile: Option<RunningProfile>,
+    pub(super) profile: Option<Box<RunningProfile>>,
     /// A capture of which the target may have died.
-    pub(super) doubt: Option<Doubt>,
+    pub(super) doubt: Option<Box<Doubt>>,
     /// The comparison of its pair runs.
     pub(super) analysing: bool,
 }
@@ -67,7 +60,7 @@ pub(super) struct Memory {
     #[serde(default)]
     pub(super) to_summarise: Option<Kept>,
     /// The pair whose comparison is owed.
-    pub(super) to_analyse: Option<(Kept, Kept)>,
+    pub(super) to_analyse: Option<Box<(Kept, Kept)>>,
     /// The pair of profiles.
     #[serde(default)]
     pub(super) profiling: Profiling,
@@ -174,7 +167,7 @@ impl Memory {
         Self::of(TargetAlerts::new(target.name.clone(), target.labels.clone()))
     }
 
-    fn of(alerts: TargetAlerts) -> Self {
+    pub(super) fn of(alerts: TargetAlerts) -> Self {
         Self {
             alerts,
             confirmed: None,
@@ -322,7 +315,7 @@ impl Care {
         CareStatus {
             episode,
             capturing: self.running.map(|running| running.part),
-            profiles: match &self.profiler {
+            profiles: match &self.target.profile {
                 Some(_) => memory.profiling.says(),
                 None => Some("off in the configuration".to_owned()),
             },

@@ -1,13 +1,11 @@
 //! News of the watchers: what changed, and what it means for episodes and captures.
 
-use tracing::warn;
-
 use super::{Batch, DETECTOR_KEY, Dispatcher};
 use crate::alert::policy::Fact;
 use crate::clock::Timestamp;
 use crate::daemon::event::WatchNews;
 use crate::daemon::ledger::Write;
-use crate::leak::DetectorState;
+use crate::leak::Packed;
 use crate::leak::event::{Change, LeakEvent};
 use crate::sample::Sample;
 use crate::store::record::{Episode, Restart};
@@ -22,6 +20,12 @@ impl Dispatcher {
             WatchNews::Changes { changes, state, samples } => {
                 Self::keep_watch_state(name, &state, samples, batch);
                 self.on_changes(name, changes, batch).await;
+            }
+            // Before what the same target has said last, nothing newer may be written.
+            WatchNews::Checkpoint { state, samples } if batch.writes.is_empty() => {
+                let mut later = Batch::default();
+                Self::keep_watch_state(name, &state, samples, &mut later);
+                self.ledger.defer(later.writes);
             }
             WatchNews::Checkpoint { state, samples } => Self::keep_watch_state(name, &state, samples, batch),
             WatchNews::Down { at, since, why, failed_polls } => {
@@ -47,11 +51,9 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn keep_watch_state(name: &TargetName, state: &DetectorState, samples: Vec<Sample>, batch: &mut Batch) {
-        match serde_json::to_vec(state) {
-            Ok(body) => batch.writes.push(Write::State { target: name.clone(), key: DETECTOR_KEY, body }),
-            Err(problem) => warn!(target.name = %name, error = %problem, "the detector's state cannot be written"),
-        }
+    pub(super) fn keep_watch_state(name: &TargetName, state: &Packed, samples: Vec<Sample>, batch: &mut Batch) {
+        let body = state.as_bytes().to_vec();
+        batch.writes.push(Write::State { target: name.clone(), key: DETECTOR_KEY, body });
         if !samples.is_empty() {
             batch.writes.push(Write::Samples { target: name.clone(), samples });
         }
@@ -137,8 +139,7 @@ impl Dispatcher {
             .map(|(name, _)| name.clone())
             .collect();
         for name in open {
-            let verdict = self.tools.board.look(&name, |status| status.watch.verdict.clone()).flatten();
-            if let Some(verdict) = verdict {
+            if let Some(verdict) = self.tools.board.get(&name).and_then(|status| status.watch.verdict) {
                 self.say(&name, Fact::Tick { at: now, verdict }, batch);
             }
         }

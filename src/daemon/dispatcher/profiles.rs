@@ -40,13 +40,16 @@ impl Dispatcher {
         if self.stopping || !is_free || running >= MOST_AT_ONCE || !status.watch.is_answering() {
             return;
         }
-        let (Some(profiler), Some(_)) = (care.profiler.clone(), &care.target.profile) else { return };
+        if care.target.profile.is_none() {
+            return;
+        }
         let life = status.watch.life.map(|life| life.number);
         let Some(part) = care.memory.profiling.due(life, now) else { return };
         if let Some(why) = self.why_no_profile(name, now).await {
             self.tools.metrics.profile(name.as_str(), "refused");
             return self.put_off(name, &why, now, batch);
         }
+        let Some(profiler) = self.cares.get(name).and_then(|care| Self::make_profiler(&care.target)) else { return };
         self.start_profile(name, profiler, part, &status, batch).await;
     }
 
@@ -112,7 +115,7 @@ impl Dispatcher {
             verdict: status.watch.verdict.clone(),
         };
         let life = status.watch.life.map(|life| life.number);
-        care.profile = Some(RunningProfile { part, began, pair, life, died: false });
+        care.profile = Some(Box::new(RunningProfile { part, began, pair, life, died: false }));
         care.memory.profiling.on_asked(began);
         batch.touched.insert(name.clone());
         let says = format!("{name}: taking the {} profile", word(part));
@@ -142,7 +145,7 @@ impl Dispatcher {
         batch.touched.insert(name.clone());
         let now = finished.ended;
         let result = match finished.outcome {
-            Ok(stored) => self.on_profile_stored(&name, running, &stored, now, batch),
+            Ok(stored) => self.on_profile_stored(&name, *running, &stored, now, batch),
             Err(failure) if failure.is_absence(is_promised) => self.on_profile_absent(&name, &failure, now, batch),
             Err(failure) => self.on_profile_failed(&name, &running, &failure, now, batch),
         };
@@ -222,7 +225,8 @@ impl Dispatcher {
             if let Some(care) = self.cares.get_mut(name) {
                 let failure = Some(Failure { reason, why });
                 let (part, began) = (running.part, running.began);
-                care.doubt = Some(Doubt { kind: CaptureKind::HeapProfile, part, began, polls_before, failure });
+                let kind = CaptureKind::HeapProfile;
+                care.doubt = Some(Box::new(Doubt { kind, part, began, polls_before, failure }));
             }
             if running.died {
                 self.disarm_if_in_doubt(name, now, batch);
@@ -231,7 +235,7 @@ impl Dispatcher {
         failure.reason()
     }
 
-    pub(super) fn make_profiler(target: &Target) -> Option<Arc<Capturer>> {
+    fn make_profiler(target: &Target) -> Option<Arc<Capturer>> {
         match Capturer::of_profiles(target.profile.clone()?) {
             Ok(profiler) => Some(Arc::new(profiler)),
             Err(problem) => {

@@ -15,7 +15,7 @@ use super::care::{BUDGET_WINDOW, Memory};
 use super::{CARE_KEY, DETECTOR_KEY};
 use crate::clock::Timestamp;
 use crate::errors;
-use crate::leak::DetectorState;
+use crate::leak::Packed;
 use crate::store::record::{Attempt, Disarmed};
 use crate::store::{Reader, Store, StoreError};
 use crate::target::TargetName;
@@ -24,7 +24,7 @@ use crate::target::TargetName;
 #[derive(Debug, Default)]
 pub(in crate::daemon) struct Known {
     /// For its watcher.
-    pub(in crate::daemon) detector: Option<DetectorState>,
+    pub(in crate::daemon) detector: Option<Packed>,
     pub(super) memory: Option<Memory>,
     /// Captures of the last day, oldest first.
     pub(super) attempts: Vec<Attempt>,
@@ -90,12 +90,12 @@ fn read<T: Default>(name: &TargetName, what: &str, outcome: Result<T, StoreError
 
 fn understand(name: TargetName, rows: Rows) -> (TargetName, Known) {
     let Rows { detector, memory, attempts, disarmed } = rows;
-    let detector = parse(&name, "the verdict on", detector);
+    // A row is emptied when its target leaves the configuration. Whether it can be read, its watcher finds out.
+    let detector = detector.filter(|body| !body.is_empty()).map(|body| Packed::from_bytes(&body));
     let memory = parse(&name, "what is known of", memory);
     (name, Known { detector, memory, attempts, disarmed })
 }
 
-/// A row is emptied when its target leaves the configuration.
 fn parse<T: DeserializeOwned>(name: &TargetName, what: &str, body: Option<Vec<u8>>) -> Option<T> {
     let body = body.filter(|body| !body.is_empty())?;
     let parsed = serde_json::from_slice(&body);
@@ -109,30 +109,38 @@ fn parse<T: DeserializeOwned>(name: &TargetName, what: &str, body: Option<Vec<u8
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::policy::TargetAlerts;
     use crate::leak::event::PairPart;
     use crate::leak::{Detector, Options};
+    use crate::target::Labels;
 
     #[tokio::test]
     async fn a_damaged_row_takes_no_other_with_it() {
         let store = Arc::new(Store::open_in_memory().unwrap());
         let now = Timestamp::from_unix_ms(1_760_000_000_000);
+        let memory_of = |name| serde_json::to_vec(&Memory::of(TargetAlerts::new(name, Labels::new()))).unwrap();
         let name = |number: usize| TargetName::new(format!("service-{number}")).unwrap();
         let count = 2 * AT_A_TIME + 1;
-        let state = serde_json::to_vec(&Detector::new(Options::default()).to_state()).unwrap();
+        let state = Detector::new(Options::default()).pack();
         let attempt = Attempt { target: name(7), at: now, part: PairPart::First, outcome: "stored".into() };
         let written = store.transaction(now, |writer| {
             for number in 0..count {
-                writer.put_state(&name(number), DETECTOR_KEY, &state)?;
+                writer.put_state(&name(number), DETECTOR_KEY, state.as_bytes())?;
+                writer.put_state(&name(number), CARE_KEY, &memory_of(name(number)))?;
             }
             writer.put_attempt(&attempt)?;
-            writer.put_state(&name(7), DETECTOR_KEY, b"{")?;
-            writer.put_state(&name(8), DETECTOR_KEY, b"")
+            writer.put_state(&name(7), CARE_KEY, b"{")?;
+            writer.put_state(&name(8), CARE_KEY, b"")?;
+            writer.put_state(&name(9), DETECTOR_KEY, b"")
         });
         written.unwrap();
         let known = recall(&store, (0..count).map(name), now).await;
         assert_eq!(known.len(), count);
-        let without: Vec<usize> = (0..count).filter(|number| known[&name(*number)].detector.is_none()).collect();
-        assert_eq!(without, [7, 8]);
+        let without = |lacks: fn(&Known) -> bool| -> Vec<usize> {
+            (0..count).filter(|number| lacks(&known[&name(*number)])).collect()
+        };
+        assert_eq!(without(|known| known.memory.is_none()), [7, 8]);
+        assert_eq!(without(|known| known.detector.is_none()), [9]);
         assert_eq!(known[&name(7)].attempts, [attempt]);
     }
 }

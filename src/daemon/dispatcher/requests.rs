@@ -7,7 +7,6 @@ use tracing::info;
 use super::{Batch, Dispatcher};
 use crate::capture::gate::Refusal;
 use crate::daemon::ledger::Write;
-use crate::daemon::watcher::Command;
 use crate::leak::Picture;
 use crate::leak::event::PairPart;
 use crate::status::trail::Topic;
@@ -85,15 +84,7 @@ impl Dispatcher {
         }
     }
 
-    /// Never waits: a watcher serves commands between its polls, and a target that hangs would hold up the decisions
-    /// on all others. Half of the queue is left to what must not be lost.
     fn picture(&self, name: &TargetName, reply: oneshot::Sender<Option<Picture>>) {
-        let Some(care) = self.cares.get(name) else { return };
-        if care.commands.capacity() > care.commands.max_capacity() / 2 {
-            // A watcher that is gone drops the reply, which tells the asker.
-            care.commands.try_send(Command::Picture(reply)).ok();
-        } else {
-            reply.send(None).ok();
-        }
+        reply.send(self.tools.board.picture(name)).ok();
     }
 }

@@ -80,9 +80,10 @@ impl Dispatcher {
             let care = cares.get(&status.name)?;
             let is_urgent = matches!(verdict.state, State::Suspected | State::Leaking | State::Recovering);
             let holds = is_urgent || now.since(verdict.since) >= care.target.leak.block;
-            (holds && care.memory.verdict != Some(verdict.state)).then(|| (status.name.clone(), verdict.clone()))
+            (holds && care.memory.verdict != Some(verdict.state)).then(|| status.name.clone())
         });
-        for (name, verdict) in changed {
+        for name in changed {
+            let Some(verdict) = self.tools.board.get(&name).and_then(|status| status.watch.verdict) else { continue };
             let Some(care) = self.cares.get_mut(&name) else { continue };
             let (before, state) = (care.memory.verdict.replace(verdict.state), verdict.state);
             let from = before.map_or_else(String::new, |before| format!(", was {before}"));

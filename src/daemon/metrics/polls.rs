@@ -12,6 +12,7 @@ pub(super) struct Polls {
     ended: Family<TargetResult, Counter>,
     duration: Histogram,
     late_ticks: Counter,
+    lateness: Histogram,
 }
 
 impl Polls {
@@ -21,6 +22,8 @@ impl Polls {
             // 1 ms to 16 s doubles 14 times; the default deadline of a poll is 10 s.
             duration: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
             late_ticks: Counter::default(),
+            // 1 ms to 33 s, the interval of most polls, in steps that have 100 ms among them.
+            lateness: Histogram::new([0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0]),
         };
         registry.register("polls", "Polls by target and result", polls.ended.clone());
         registry.register_with_unit(
@@ -34,6 +37,12 @@ impl Polls {
             "Polls skipped because the one before was still running",
             polls.late_ticks.clone(),
         );
+        registry.register_with_unit(
+            "scheduler_lateness",
+            "From when a poll is due to its begin",
+            Unit::Seconds,
+            polls.lateness.clone(),
+        );
         polls
     }
 }
@@ -45,8 +54,9 @@ impl Metrics {
         self.polls.duration.observe(seconds);
     }
 
-    /// Ticks were skipped.
-    pub fn late_ticks(&self, skipped: u64) {
+    /// A poll begins so long after it was due, and in place of so many that were skipped.
+    pub fn begins(&self, lateness_seconds: f64, skipped: u64) {
+        self.polls.lateness.observe(lateness_seconds);
         self.polls.late_ticks.inc_by(skipped);
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use tracing::info;
 
 use super::Supervisor;
@@ -11,6 +10,9 @@ use crate::daemon::dispatcher::{Order, recall};
 use crate::daemon::event::Event;
 use crate::daemon::sources::{News, Told};
 use crate::target::TargetName;
+
+/// Targets of which what is known is held at a time.
+const AT_A_TIME: usize = 1_024;
 
 impl Supervisor {
     /// Watches what is listed now, and nothing else.
@@ -21,12 +23,14 @@ impl Supervisor {
         for name in gone {
             self.depart(name).await;
         }
-        let new =
-            wanted.iter().map(|(target, _)| &target.name).filter(|name| !self.watched.contains_key(*name)).cloned();
-        let mut known = recall(&self.parts.store, new.collect::<Vec<_>>(), self.parts.clock.now()).await;
-        for (target, source) in wanted {
-            let known = known.remove(&target.name).unwrap_or_default();
-            self.watch(target, source, known).await;
+        for some in wanted.chunks(AT_A_TIME) {
+            let is_new = |name: &&TargetName| !self.watched.contains_key(*name);
+            let new: Vec<TargetName> = some.iter().map(|(target, _)| &target.name).filter(is_new).cloned().collect();
+            let mut known = recall(&self.parts.store, new, self.parts.clock.now()).await;
+            for (target, source) in some.iter().cloned() {
+                let known = known.remove(&target.name).unwrap_or_default();
+                self.watch(target, source, known).await;
+            }
         }
         self.show_sources();
     }
@@ -72,7 +76,7 @@ impl Supervisor {
         // First, as in `release`: the watcher, when it ends, knows that nobody watches any more.
         self.parts.board.remove(&name);
         if let Some(watched) = self.watched.remove(&name) {
-            watched.stop.cancel();
+            self.parts.fleet.release(&watched.target.name).await;
         }
         let hold = humantime::format_duration(self.discovery.hold);
         info!(target.name = %name, "{source} lists {name} no more; its incident is closed after {hold} unless it comes back");
@@ -84,10 +88,8 @@ impl Supervisor {
         let names: Vec<TargetName> = targets.iter().map(|target| target.name.clone()).collect();
         let mut known = recall(&self.parts.store, names, self.parts.clock.now()).await;
         for target in targets {
-            // Nobody watches it, so nobody takes commands.
-            let (commands, _) = mpsc::channel(1);
             let known = Box::new(known.remove(&target.name).unwrap_or_default());
-            self.order(Order::Adopt { target, commands, known }).await;
+            self.order(Order::Adopt { target, known }).await;
         }
     }
 

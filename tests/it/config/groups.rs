@@ -46,6 +46,8 @@ fn addresses_of_a_group_are_targets_with_names_that_last() {
     assert_eq!(names, ["checkout-10.0.0.1-3000", "checkout-eu.example-443"]);
     assert_eq!(both[1]["url"], "https://eu.example/shop/mem");
     assert_eq!(both[1]["snapshots"]["url"], "https://eu.example/shop/admin/heap-snapshot");
+    // Once profiles of all targets of groups and lists were asked of the placeholder that their settings are read with.
+    assert_eq!(both[1]["profiles"]["url"], "https://eu.example/shop/admin/heap-profile");
     assert_eq!((&both[0]["group"], &both[0]["labels"]["team"]), (&"checkout".into(), &"a".into()));
     let one = targets(&text("\"https://eu.example/shop\""));
     assert_eq!(one[0]["name"], names[1], "a name does not depend on what stands before it");
