@@ -21,6 +21,7 @@ mod writer;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -44,6 +45,8 @@ pub struct Store {
     stopped_cleanly: bool,
     /// How this process has the directory. Locked after the connection where both are.
     hold: Mutex<Hold>,
+    /// What could not be understood of what was read so far.
+    unreadable: AtomicU64,
 }
 
 /// How a process has a state directory.
@@ -190,7 +193,14 @@ impl Store {
 
     fn of(opened: Opened, hold: Hold) -> Self {
         let Opened { connection, last_alive, anchor, stopped_cleanly } = opened;
-        Self { connection: Mutex::new(connection), last_alive, anchor, stopped_cleanly, hold: Mutex::new(hold) }
+        Self {
+            connection: Mutex::new(connection),
+            last_alive,
+            anchor,
+            stopped_cleanly,
+            hold: Mutex::new(hold),
+            unreadable: AtomicU64::new(0),
+        }
     }
 
     /// Joins the daemon on its database, or works on it while no daemon runs: for commands that ask, pin or silence.
@@ -256,7 +266,21 @@ impl Store {
     pub fn read<T>(&self, question: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut connection = self.connection();
         let transaction = connection.transaction()?;
-        question(&Reader::new(&transaction))
+        let reader = Reader::new(&transaction);
+        let answer = question(&reader);
+        self.count_unreadable(reader.left_out());
+        answer
+    }
+
+    /// How much could not be understood of what was read so far: rows that were left out, and whatever
+    /// [`Self::count_unreadable`] was told of. The pages of the database are sound then; what they hold is not.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable.load(Ordering::Relaxed)
+    }
+
+    /// Whoever reads has found that many documents that are none.
+    pub fn count_unreadable(&self, documents: u64) {
+        self.unreadable.fetch_add(documents, Ordering::Relaxed);
     }
 
     /// Takes the directory where it was read-only so far; whether this is its daemon.

@@ -129,6 +129,8 @@ pub(super) struct Dispatcher {
     /// What a person should know about how the database came up, told once the channels are there.
     notes: Vec<OpenNote>,
     store_in_trouble: bool,
+    /// How much in the database could not be understood when that was told; 0: it was not told.
+    unreadable_told: u64,
     /// Every configured target has been adopted.
     settled: bool,
     /// The stop signal has come: no capture is begun that could not end.
@@ -163,6 +165,7 @@ impl Dispatcher {
             silences: Vec::new(),
             notes,
             store_in_trouble: false,
+            unreadable_told: 0,
             settled: false,
             stopping: false,
         }

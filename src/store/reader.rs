@@ -1,5 +1,7 @@
 //! Asking the state database, within one transaction.
 
+use std::cell::Cell;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::clock::Timestamp;
@@ -14,11 +16,13 @@ use crate::target::TargetName;
 #[derive(Debug)]
 pub struct Reader<'c> {
     connection: &'c Connection,
+    /// Rows of lists that were left out because they could not be understood.
+    left_out: Cell<u64>,
 }
 
 impl<'c> Reader<'c> {
     pub(super) fn new(connection: &'c Connection) -> Self {
-        Self { connection }
+        Self { connection, left_out: Cell::new(0) }
     }
 
     /// What was last written under `key` for a target.
@@ -150,6 +154,12 @@ impl<'c> Reader<'c> {
         self.connection
     }
 
+    /// How many rows could not be understood so far.
+    pub(super) fn left_out(&self) -> u64 {
+        self.left_out.get()
+    }
+
+    /// All rows that can be understood: one that a bad disk has changed takes no other with it.
     pub(super) fn all<T>(
         &self,
         sql: &str,
@@ -157,8 +167,15 @@ impl<'c> Reader<'c> {
         from_row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(parameters, from_row)?.collect::<rusqlite::Result<Vec<T>>>()?;
-        Ok(rows)
+        let mut found = Vec::new();
+        for row in statement.query_map(parameters, from_row)? {
+            match row {
+                Ok(row) => found.push(row),
+                Err(problem) if is_of_this_row(&problem) => self.left_out.set(self.left_out.get() + 1),
+                Err(problem) => return Err(problem.into()),
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -180,7 +197,7 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
         channel: row.get(1)?,
         episode: row.get(2)?,
         sequence: row.get(3)?,
-        body: row.get(4)?,
+        body: text(row, 4)?,
         created: time(row, 5)?,
         attempts: row.get(7)?,
         next_attempt: time(row, 8)?,
@@ -195,6 +212,21 @@ fn silence(row: &Row<'_>) -> rusqlite::Result<Silence> {
     let ended = ended_by.map(|by| Ok::<_, rusqlite::Error>(Ended { at: time(row, 8)?, by })).transpose()?;
     let (from, until) = (time(row, 2)?, time(row, 4)?);
     Ok(Silence { id: row.get(0)?, scope, from, until, by: row.get(6)?, why: row.get(7)?, ended })
+}
+
+const fn is_of_this_row(problem: &rusqlite::Error) -> bool {
+    matches!(
+        problem,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::Utf8Error(..)
+    )
+}
+
+/// A text as far as it is one: a sentence with one wrong letter is worth telling.
+pub(super) fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
 }
 
 /// A time from two columns side by side, steady first.

@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 use crate::clock::Timestamp;
 use crate::status::trail::{Topic, TrailEvent, TrailPage, TrailQuery};
 use crate::store::StoreError;
-use crate::store::reader::{Reader, parse_name, time, unreadable};
+use crate::store::reader::{Reader, parse_name, text, time, unreadable};
 use crate::target::TargetName;
 
 impl Reader<'_> {
@@ -46,15 +46,15 @@ fn event(row: &Row<'_>) -> rusqlite::Result<TrailEvent> {
     let target = row.get::<_, Option<String>>(3)?.map(|text| parse_name(&text, 3)).transpose()?;
     let topic = Topic::from_name(&row.get::<_, String>(4)?).ok_or_else(|| unreadable(4, "topic"))?;
     let at = time(row, 1)?;
-    let json: String = row.get(7)?;
+    let json = text(row, 7)?;
     Ok(TrailEvent {
         id: row.get(0)?,
         at,
         time: at.to_string(),
         target,
         topic,
-        kind: row.get(5)?,
-        says: row.get(6)?,
+        kind: text(row, 5)?,
+        says: text(row, 6)?,
         // What is no JSON was written by hand; the line is worth showing all the same.
         detail: serde_json::from_str(&json).unwrap_or_default(),
     })

@@ -4,6 +4,7 @@
 mod channels;
 mod clock;
 mod comeback;
+mod damage;
 mod demo;
 mod disk;
 mod figures;

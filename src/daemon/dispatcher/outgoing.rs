@@ -13,7 +13,7 @@ use crate::daemon::ledger::{self, Write};
 use crate::errors;
 use crate::status::house::ChannelStatus;
 use crate::status::trail::Topic;
-use crate::store::record::{AuditEvent, LetterState};
+use crate::store::record::{AuditEvent, Letter, LetterState};
 use crate::target::TargetName;
 
 impl Dispatcher {
@@ -60,9 +60,17 @@ impl Dispatcher {
     /// What a person should know of the state database: how it came up, and whether it can be written.
     pub(super) fn tell_of_the_store(&mut self, batch: &mut Batch) {
         const SUBJECT: &str = "state database";
-        for note in std::mem::take(&mut self.notes) {
-            self.tools.board.keep_house(|house| house.store_notes.push(note.to_string()));
-            self.say_trouble(SUBJECT, &note.to_string(), Status::Note, None, batch);
+        let mut notes: Vec<String> = std::mem::take(&mut self.notes).iter().map(ToString::to_string).collect();
+        let unreadable = self.tools.store.unreadable();
+        if unreadable > 0 && self.unreadable_told == 0 {
+            self.unreadable_told = unreadable;
+            let why =
+                "some of what it holds cannot be understood and is left out (a disk that fails?); the log says what";
+            notes.push(why.to_owned());
+        }
+        for note in notes {
+            self.say_trouble(SUBJECT, &note, Status::Note, None, batch);
+            self.tools.board.keep_house(|house| house.store_notes.push(note));
         }
         let failing = self.ledger.is_failing();
         if std::mem::replace(&mut self.store_in_trouble, failing) == failing {
@@ -166,12 +174,12 @@ impl Dispatcher {
         // An attempt under way belongs to the old lane; its outcome would be taken for the new one's.
         self.deliveries.abort_all();
         while self.deliveries.join_next().await.is_some() {}
-        let mut before = std::mem::take(&mut self.lanes);
+        let (mut before, mut batch) = (std::mem::take(&mut self.lanes), Batch::default());
         for channel in channels {
             let name = channel.name.clone();
             let entries = match before.remove(&name) {
                 Some(lane) => lane.into_entries(),
-                None => self.recall_entries(&name).await,
+                None => self.recall_entries(&name, &mut batch).await,
             };
             match Lane::open(channel, self.rules.alerts.outbox.clone(), entries) {
                 Ok(lane) => drop(self.lanes.insert(name, lane)),
@@ -181,15 +189,32 @@ impl Dispatcher {
                 }
             }
         }
-        let mut batch = Batch::default();
         self.on_lanes_opened(&mut batch);
         self.commit(batch).await;
     }
 
-    async fn recall_entries(&self, channel: &str) -> Vec<Entry> {
+    /// What cannot be understood is given up, and says so: nobody can be told of it any more.
+    async fn recall_entries(&self, channel: &str, batch: &mut Batch) -> Vec<Entry> {
         let name = channel.to_owned();
         let what = format!("what channel {channel} is owed");
         let letters = ledger::read(&self.tools.store, &what, move |reader| reader.pending_letters(&name)).await;
-        letters.unwrap_or_default().iter().filter_map(lanes::read_letter).collect()
+        let mut entries = Vec::new();
+        for letter in letters.unwrap_or_default() {
+            // Under another id than its own it would be sent anew at each start.
+            if let Some(entry) = lanes::read_letter(&letter).filter(|entry| entry.id == letter.id) {
+                entries.push(entry);
+                continue;
+            }
+            self.tools.store.count_unreadable(1);
+            let why = "what the state database holds of it cannot be understood";
+            let says = format!("alert {} given up on {channel}: {why}", letter.id);
+            batch.record(AuditEvent::new(self.tools.clock.now(), Topic::Delivery, "given_up", says));
+            batch.writes.push(Write::Letter(Letter {
+                state: LetterState::Dead,
+                trouble: Some(why.to_owned()),
+                ..letter
+            }));
+        }
+        entries
     }
 }

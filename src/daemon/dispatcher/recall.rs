@@ -4,11 +4,11 @@
 //! What cannot be read is said and begun anew: a target without history is better than none.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::thread;
 
 use futures_util::{StreamExt, stream};
-use serde::de::DeserializeOwned;
 use tracing::{error, warn};
 
 use super::care::{BUDGET_WINDOW, Memory};
@@ -65,7 +65,7 @@ async fn recall_chunk(store: Arc<Store>, names: Vec<TargetName>, now: Timestamp)
             error!(error = errors::one_line(&problem), "cannot read what is known of {} targets", names.len());
             Vec::new()
         });
-        names.into_iter().zip(rows).map(|(name, rows)| understand(name, rows)).collect()
+        names.into_iter().zip(rows).map(|(name, rows)| understand(&store, name, rows)).collect()
     });
     // Where the runtime is going down, nobody waits for the answer.
     reading.await.unwrap_or_default()
@@ -88,20 +88,34 @@ fn read<T: Default>(name: &TargetName, what: &str, outcome: Result<T, StoreError
     })
 }
 
-fn understand(name: TargetName, rows: Rows) -> (TargetName, Known) {
+fn understand(store: &Store, name: TargetName, rows: Rows) -> (TargetName, Known) {
     let Rows { detector, memory, attempts, disarmed } = rows;
-    // A row is emptied when its target leaves the configuration. Whether it can be read, its watcher finds out.
-    let detector = detector.filter(|body| !body.is_empty()).map(|body| Packed::from_bytes(&body));
-    let memory = parse(&name, "what is known of", memory);
+    // Kept packed, as its watcher keeps it; it is opened to see that it can be.
+    let open = |body: &[u8]| {
+        let packed = Packed::from_bytes(body);
+        packed.unpack().map(|_| packed)
+    };
+    let detector = parse(store, &name, "the verdict on", detector, open);
+    let memory = parse(store, &name, "what is known of", memory, |body| serde_json::from_slice(body));
     (name, Known { detector, memory, attempts, disarmed })
 }
 
-fn parse<T: DeserializeOwned>(name: &TargetName, what: &str, body: Option<Vec<u8>>) -> Option<T> {
+/// A row is emptied when its target leaves the configuration.
+fn parse<T, E: Display>(
+    store: &Store,
+    name: &TargetName,
+    what: &str,
+    body: Option<Vec<u8>>,
+    open: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Option<T> {
     let body = body.filter(|body| !body.is_empty())?;
-    let parsed = serde_json::from_slice(&body);
-    parsed
+    open(&body)
         .inspect_err(|problem| {
-            warn!(target.name = %name, error = %problem, "{what} {name} begins anew: what is stored is of another version");
+            store.count_unreadable(1);
+            warn!(
+                target.name = %name, error = %problem,
+                "{what} {name} begins anew: what is stored is damaged, or of another version"
+            );
         })
         .ok()
 }
@@ -131,7 +145,8 @@ mod tests {
             writer.put_attempt(&attempt)?;
             writer.put_state(&name(7), CARE_KEY, b"{")?;
             writer.put_state(&name(8), CARE_KEY, b"")?;
-            writer.put_state(&name(9), DETECTOR_KEY, b"")
+            writer.put_state(&name(9), DETECTOR_KEY, b"")?;
+            writer.put_state(&name(10), DETECTOR_KEY, b"{")
         });
         written.unwrap();
         let known = recall(&store, (0..count).map(name), now).await;
@@ -140,7 +155,8 @@ mod tests {
             (0..count).filter(|number| lacks(&known[&name(*number)])).collect()
         };
         assert_eq!(without(|known| known.memory.is_none()), [7, 8]);
-        assert_eq!(without(|known| known.detector.is_none()), [9]);
+        assert_eq!(without(|known| known.detector.is_none()), [9, 10]);
         assert_eq!(known[&name(7)].attempts, [attempt]);
+        assert_eq!(store.unreadable(), 2);
     }
 }
