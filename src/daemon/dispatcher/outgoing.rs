@@ -60,6 +60,10 @@ impl Dispatcher {
     /// What a person should know of the state database: how it came up, and whether it can be written.
     pub(super) fn tell_of_the_store(&mut self, batch: &mut Batch) {
         const SUBJECT: &str = "state database";
+        // What is told before there are channels, the log among them, nobody hears, and it is told once.
+        if self.lanes.is_empty() {
+            return;
+        }
         let mut notes: Vec<String> = std::mem::take(&mut self.notes).iter().map(ToString::to_string).collect();
         let unreadable = self.tools.store.unreadable();
         if unreadable > 0 && self.unreadable_told == 0 {
