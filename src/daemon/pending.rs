@@ -54,7 +54,9 @@ mod tests {
         };
         let mut pending = Pending::default();
         let samples: Vec<Sample> = (0..20).map(sample).collect();
-        samples.iter().for_each(|sample| pending.push(sample));
+        for sample in &samples {
+            pending.push(sample);
+        }
         assert_eq!(pending.take(), samples);
         assert_eq!(pending.take(), []);
     }

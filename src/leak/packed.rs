@@ -30,6 +30,7 @@ const JSON: u8 = b'{';
 
 impl Packed {
     /// Packs.
+    #[expect(clippy::missing_panics_doc, reason = "plain data can always be packed")]
     pub fn of(state: &DetectorState) -> Self {
         let packed = rmp_serde::to_vec(state).expect("plain data of known length, written to memory");
         Self(packed.into())
@@ -71,8 +72,8 @@ mod tests {
             ..Options::default()
         };
         let mut detector = Detector::new(options);
-        for poll in 0..10_000u64 {
-            let at = Timestamp::from_unix_ms(1_760_000_000_000).plus(Duration::from_secs(30) * poll as u32);
+        for poll in 0..10_000 {
+            let at = Timestamp::from_unix_ms(1_760_000_000_000).plus(Duration::from_secs(30 * poll));
             let life = poll % 4_000;
             let sample = Sample {
                 heap_used: Some(80_000_000 + life * 50_000 + poll * 7_919 % 900_000),
