@@ -183,12 +183,14 @@ fn rank(pair: &Pair, node: Node) -> Rank {
     }
 }
 
-/// Steps between a new node and the nearest old one on the shortest way.
+/// Kinds of new nodes on the shortest way from the nearest old one to a node, its own among them. Kinds and no steps,
+/// for the links of a chain are each as near to its holder as the first.
 fn depth(pair: &Pair, node: Node) -> usize {
     /// What is deeper is no member but hangs on one.
     const DEEPEST: usize = 32;
     let up = |&at: &Node| Some(pair.way_before(at)).filter(|&next| next != at && pair.matching.is_new(next));
-    std::iter::successors(Some(node), up).take(DEEPEST).count()
+    let way = std::iter::successors(Some(node), up).take(DEEPEST);
+    way.map(|at| kind_of(pair, at)).collect::<HashSet<_>>().len()
 }
 
 /// Functions of many different places are one kind: what compiles them is the leak, and not one of them. None where
