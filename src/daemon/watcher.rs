@@ -100,21 +100,11 @@ impl Watcher {
         surroundings: Arc<Surroundings>,
     ) -> Result<Self, ClientError> {
         let connection = Connection::new(&target.probe)?;
-        let state = stored.map_or_else(DetectorState::default, |stored| {
-            stored.unpack().unwrap_or_else(|problem| {
-                let (name, problem) = (&target.name, errors::one_line(&problem));
-                warn!(target.name = %name, error = problem, "the verdict on {name} begins anew: what is stored is of another version");
-                DetectorState::default()
-            })
-        });
-        let mut detector = Detector::restore(Arc::clone(&target.leak), state);
-        // A capture ends with the daemon that takes it.
-        detector.give_up_capture();
-        let watcher = Self {
+        let mut watcher = Self {
             schedule: Schedule::new(target.name.as_str(), target.interval),
             last_tick: None,
             connection,
-            known: detector.pack(),
+            known: stored.unwrap_or_else(|| Packed::of(&DetectorState::default())),
             capturing: false,
             failing: None,
             answered: false,
@@ -123,6 +113,10 @@ impl Watcher {
             target,
             surroundings,
         };
+        let mut detector = watcher.detector();
+        // A capture ends with the daemon that takes it.
+        detector.give_up_capture();
+        watcher.known = detector.pack();
         watcher.publish(&detector, |_| ());
         Ok(watcher)
     }
@@ -303,7 +297,7 @@ impl Watcher {
         self.publish(&detector, |_| ());
     }
 
-    /// The detector as it was left.
+    /// The detector as it was left. What came from the database was opened once before, where what is damaged is told.
     fn detector(&self) -> Detector {
         let state = self.known.unpack().unwrap_or_else(|problem| {
             let (name, problem) = (&self.target.name, errors::one_line(&problem));
