@@ -23,6 +23,9 @@ pub enum UnpackError {
     /// The form that earlier versions wrote.
     #[error("no detector's state in JSON")]
     Json(#[from] serde_json::Error),
+    /// JSON that no version wrote.
+    #[error("JSON that is no detector's state")]
+    Repacked(#[from] rmp_serde::encode::Error),
 }
 
 /// How JSON begins, in which the state was written before it was packed.
@@ -49,7 +52,9 @@ impl Packed {
     /// Unpacks.
     pub fn unpack(&self) -> Result<DetectorState, UnpackError> {
         if self.0.first() == Some(&JSON) {
-            return Ok(serde_json::from_slice(&self.0)?);
+            // By way of the packed form, so that one kind of reader for all that a detector knows is enough.
+            let fields: serde_json::Value = serde_json::from_slice(&self.0)?;
+            return Ok(rmp_serde::from_slice(&rmp_serde::to_vec(&fields)?)?);
         }
         Ok(rmp_serde::from_slice(&self.0)?)
     }

@@ -166,16 +166,26 @@ impl<'c> Reader<'c> {
         parameters: impl rusqlite::Params,
         from_row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
+        self.first(usize::MAX, sql, parameters, from_row)
+    }
+
+    /// The first `count` of them; those that cannot be understood stand in the place of no other.
+    pub(super) fn first<T>(
+        &self,
+        count: usize,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+        from_row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut found = Vec::new();
-        for row in statement.query_map(parameters, from_row)? {
-            match row {
-                Ok(row) => found.push(row),
-                Err(problem) if is_of_this_row(&problem) => self.left_out.set(self.left_out.get() + 1),
-                Err(problem) => return Err(problem.into()),
+        let understood = statement.query_map(parameters, from_row)?.filter_map(|row| match row {
+            Err(problem) if is_of_this_row(&problem) => {
+                self.left_out.set(self.left_out.get() + 1);
+                None
             }
-        }
-        Ok(found)
+            row => Some(row),
+        });
+        Ok(understood.take(count).collect::<rusqlite::Result<_>>()?)
     }
 }
 

@@ -17,24 +17,24 @@ impl Reader<'_> {
         let sql = format!(
             "SELECT id, at_steady, at_wall, target, topic, kind, says, json FROM audit
              WHERE (?1 IS NULL OR target = ?1) AND (?2 IS NULL OR kind = ?2 OR topic = ?2)
-               AND at_steady >= ?3 AND id > ?4 AND id < ?5 ORDER BY id {order} LIMIT ?6"
+               AND at_steady >= ?3 AND id > ?4 AND id < ?5 ORDER BY id {order}"
         );
-        let page = query.page();
-        let mut events = self.all(
+        let page = query.page() as usize;
+        let mut events = self.first(
+            // One more shows whether there are more.
+            page + 1,
             &sql,
             params![
                 query.target.as_ref().map(TargetName::as_str),
                 query.kind,
                 query.since.map_or(i64::MIN, |since| now.minus(since).steady_ms()),
                 query.after.unwrap_or(i64::MIN),
-                query.before.unwrap_or(i64::MAX),
-                // One more shows whether there are more.
-                i64::from(page) + 1
+                query.before.unwrap_or(i64::MAX)
             ],
             event,
         )?;
-        let more = events.len() > page as usize;
-        events.truncate(page as usize);
+        let more = events.len() > page;
+        events.truncate(page);
         if query.after.is_none() {
             events.reverse();
         }
@@ -102,6 +102,21 @@ mod tests {
         check(&TrailQuery { after: Some(0), ..of(3) }, &["0", "1", "2"], true);
         check(&TrailQuery { after: Some(8), ..of(3) }, &["8", "9"], false);
         check(&TrailQuery { after: Some(10), ..of(3) }, &[], false);
+    }
+
+    #[test]
+    fn a_damaged_row_ends_no_page() {
+        let store = trail();
+        let damage = "UPDATE audit SET topic = '?' WHERE id IN (2, 9)";
+        store.transaction(at(10), |writer| Ok(writer.connection().execute(damage, [])?)).unwrap();
+        let page = |query: TrailQuery| {
+            let page = store.read(|reader| reader.events(&query, at(10))).unwrap();
+            (page.events.iter().map(|event| event.id).collect::<Vec<_>>(), page.more)
+        };
+        let newest = TrailQuery { limit: Some(2), ..TrailQuery::default() };
+        assert_eq!(page(newest.clone()), (vec![8, 10], true));
+        assert_eq!(page(TrailQuery { after: Some(0), ..newest.clone() }), (vec![1, 3], true));
+        assert_eq!(page(TrailQuery { after: Some(8), ..newest }), (vec![10], false));
     }
 
     #[test]
