@@ -169,13 +169,18 @@ fn stored(kind: CaptureKind, snapshot: &StoredSnapshot) -> String {
     sentence(&format!("{part} {kind} of {}: {size}{took}, {}", snapshot.at, snapshot.path))
 }
 
-/// A fragment as a sentence: first letter large, a full stop where it has none.
+/// A fragment as a sentence: first letter large where it begins with a word and not with an address, a path or a name, and a
+/// full stop where it has none.
 fn sentence(fragment: &str) -> String {
     let fragment = line(fragment, SENTENCE - 1);
+    let word = fragment.split(' ').next().unwrap_or_default().trim_end_matches([',', ':', ';']);
     let mut letters = fragment.chars();
-    let Some(first) = letters.next() else { return fragment };
-    let stop = if fragment.ends_with(['.', '!', '?', '…']) { "" } else { "." };
-    format!("{}{}{stop}", first.to_uppercase(), letters.as_str())
+    let begun = match letters.next() {
+        Some(first) if word.chars().all(char::is_alphabetic) => format!("{}{}", first.to_uppercase(), letters.as_str()),
+        _ => fragment,
+    };
+    let is_whole = begun.is_empty() || begun.ends_with(['.', '!', '?', '…']);
+    if is_whole { begun } else { begun + "." }
 }
 
 #[cfg(test)]

@@ -27,6 +27,19 @@ fn headlines_say_whom_what_and_how_bad() {
 }
 
 #[test]
+fn a_sentence_begins_large_unless_with_a_name() {
+    for (fragment, expected) in [
+        ("connection refused", "Connection refused."),
+        ("ready: it answers.", "Ready: it answers."),
+        ("http://10.0.0.1/sd answers with 500", "http://10.0.0.1/sd answers with 500."),
+        ("api-2 is paused", "api-2 is paused."),
+        ("", ""),
+    ] {
+        assert_eq!(sentence(fragment), expected);
+    }
+}
+
+#[test]
 fn the_third_likely_kill_of_a_week_says_so() {
     check(
         restart(RestartCause::AtMemoryLimit, 3),
