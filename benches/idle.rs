@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 const TARGETS: usize = 10;
-const USUAL_POLLS: u64 = 600;
+const USUAL_POLLS: u64 = 120;
 const BODY: &str =
     r#"{"memory":{"heapUsed":60000000,"heapTotal":80000000,"external":2000000,"rss":140000000},"pid":1}"#;
 
@@ -79,7 +79,7 @@ fn configure(home: &Path, address: &str) {
     let directory = home.display();
     let mut tables = format!(
         "state_directory = \"{directory}/state\"\n[web]\nlisten = \"unix:{directory}/socket\"\n\
-         [defaults]\ninterval = \"1s\"\ntimeout = \"900ms\"\nmemory_limit = \"512MiB\"\n\
+         [defaults]\ninterval = \"5s\"\ntimeout = \"2s\"\nmemory_limit = \"512MiB\"\n\
          [[channels]]\ntype = \"webhook\"\nurl = \"https://hooks.example.com/\"\n"
     );
     tables.extend(

@@ -8,7 +8,7 @@ const { randomUUID } = require('node:crypto');
 const path = require('node:path');
 const v8 = require('node:v8');
 
-const SIZES = { s: [0, 1000], m: [12000, 6500], l: [72000, 36000], xl: [178000, 66000] };
+const SIZES = { s: [0, 1000], m: [10000, 5800], l: [57500, 29000], xl: [169000, 57500] };
 
 class SessionEntry {
   constructor(i) {

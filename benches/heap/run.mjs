@@ -1,6 +1,6 @@
 // Measures heap analysis side by side with its peers on pairs made for it:
 //   node benches/heap/run.mjs [SIZE...]        sizes s, m, l, xl; default s m; xl needs 10 GB of memory and of disk
-// s takes seconds, m a minute, l three, xl an hour. Builds heapwatch and the pinned peers, makes the pairs in target/heap-bench, runs everything in turn, prints medians.
+// s takes seconds, m two minutes, l five, xl a quarter of an hour. Builds heapwatch and the pinned peers, makes the pairs in target/heap-bench, runs everything in turn, prints medians.
 import {execFileSync, spawnSync} from 'node:child_process';
 import {closeSync, existsSync, mkdirSync, openSync, readSync, statSync} from 'node:fs';
 import {cpus} from 'node:os';

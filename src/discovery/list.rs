@@ -82,6 +82,8 @@ fn yaml_options() -> serde_saphyr::Options {
     const NODES_OF_ONE: usize = 30;
     serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_nodes: MOST * NODES_OF_ONE, max_events: 2 * MOST * NODES_OF_ONE },
+        // Errors are told in one line.
+        with_snippet: false,
     }
 }
 

@@ -30,6 +30,7 @@ impl Column {
         self.low.len()
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, value: u64) {
         match u32::try_from(value) {
             Ok(narrow) if narrow != WIDE => self.low.push(narrow),

@@ -235,7 +235,8 @@ impl Loader {
         make_room(&mut self.first_edges, rows, step);
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "runs for each of millions of rows, and the release build is small first")]
     fn node(&mut self, row: &Row) -> Result<(), Problem> {
         let Some(Header { node: layout, node_count: announced, .. }) = &self.header else {
             return Err(Problem::Missing("snapshot"));
@@ -259,7 +260,8 @@ impl Loader {
         no_more_than("nodes", *announced, self.kinds.len())
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "runs for each of millions of rows, and the release build is small first")]
     fn edge(&mut self, row: &Row) -> Result<(), Problem> {
         let Some(Header { edge: layout, edge_count: announced, .. }) = &self.header else {
             return Err(Problem::Missing("snapshot"));
