@@ -17,8 +17,7 @@ static ALLOCATIONS: divan::AllocProfiler = divan::AllocProfiler::system();
 fn main() {
     let mut detector = Detector::new(Options::default());
     feed(&mut detector, &samples(14));
-    let json = serde_json::to_vec(&detector.to_state()).map_or(0, |state| state.len());
-    println!("state of a target after two weeks: {json} bytes of JSON");
+    println!("a target between two polls, after two weeks: {} bytes", detector.pack().as_bytes().len());
     println!("fixed part of a detector: {} bytes; `copy` prints the rest", size_of::<Detector>());
     divan::main();
 }
