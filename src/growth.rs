@@ -3,9 +3,11 @@
 
 pub mod blocks;
 mod column;
+pub mod falls;
 pub mod fit;
 pub mod shape;
 pub mod troughs;
 
 pub use blocks::Blocks;
+pub use falls::Falls;
 pub use fit::{Fit, theil_sen};

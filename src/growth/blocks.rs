@@ -111,6 +111,12 @@ impl Blocks {
         self.origin_ms
     }
 
+    /// Number of the half of a finest part that this time falls into.
+    pub fn half_part(&self, at_ms: i64) -> i64 {
+        let half_ms = self.scales.first().map_or(1, |finest| (finest.part_ms / 2).max(1));
+        at_ms.saturating_sub(self.origin_ms) / half_ms
+    }
+
     /// The highest give-back on record on this scale or a coarser one.
     pub fn give_back_from(&self, scale: usize) -> f64 {
         self.scales.iter().skip(scale).map(|scale| f64::from(scale.give_back)).fold(0.0, f64::max)

@@ -50,13 +50,12 @@ pub fn largest_step(floors: &[f64]) -> f64 {
     floors.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| step.is_finite()).fold(0.0, f64::max)
 }
 
-/// How often the floors fall by more than `share` of their height or `least`, whichever is more: each such fall is a
-/// collection that was seen.
-pub fn falls(floors: impl Iterator<Item = f64>, share: f64, least: f64) -> usize {
+/// How often the floors fall by more than `depth(height)`: each such fall is a collection that was seen.
+pub fn falls(floors: impl Iterator<Item = f64>, depth: impl Fn(f64) -> f64) -> usize {
     let mut before = f64::NAN;
     let mut count = 0;
     for floor in floors {
-        count += usize::from(before - floor > least.max(share * before));
+        count += usize::from(before - floor > depth(before));
         before = floor;
     }
     count
@@ -88,7 +87,7 @@ mod tests {
 
     #[test]
     fn counts_only_falls_that_stand_out() {
-        assert_eq!(falls([100.0, 99.5, 110.0, 90.0, f64::NAN, 80.0].into_iter(), 0.01, 2.0), 1);
+        assert_eq!(falls([100.0, 99.5, 110.0, 90.0, f64::NAN, 80.0].into_iter(), |height| 0.02 * height), 1);
         assert!((largest_step(&[1.0, 5.0, f64::NAN, 90.0, 92.0]) - 4.0).abs() < 1e-9);
     }
 }

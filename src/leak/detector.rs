@@ -241,12 +241,13 @@ impl Detector {
 
     /// A floor of `signal` was closed and judged.
     fn on_floor(&mut self, signal: Signal, life: u64, now: Timestamp) -> Vec<Change> {
-        let watched = self.known.memory.as_ref().and_then(|memory| memory.watch(signal));
-        let Some(watch) = watched else { return Vec::new() };
+        let Some(memory) = &self.known.memory else { return Vec::new() };
+        let Some(watch) = memory.watch(signal) else { return Vec::new() };
         let trial = watch.trial();
         let Some(episode) = &mut self.known.episode else {
             let confirmed = watch.is_confirmed(now.steady_ms(), &self.options);
-            return trial
+            let own = trial.filter(|trial| !memory.follows_heap(signal, trial));
+            return own
                 .cloned()
                 .map_or_else(Vec::new, |trial| self.without_episode(signal, &trial, confirmed, life, now));
         };

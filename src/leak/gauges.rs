@@ -19,11 +19,21 @@ struct Gauge {
     watch: Option<Watch>,
     /// Growth was reported and has not ended; when it was last seen.
     growing_ms: Option<i64>,
+    /// When it was over its maximum last, and when it was told to have recovered.
+    #[serde(default)]
+    over_ms: Option<i64>,
+    #[serde(default)]
+    recovered_ms: Option<i64>,
+    /// It was over its maximum again soon after it had recovered.
+    #[serde(default)]
+    flaps: bool,
 }
 
 /// A rise of a gauge below this is nothing, and its growth is measured against no smaller base: ten listeners are
 /// Node's own mark for suspicion (`MaxListenersExceededWarning`).
 const LEAST_GAUGE: f64 = 10.0;
+/// A gauge that exceeds its maximum again within so many blocks flaps, and has recovered only after as many within it.
+const STEADY_BLOCKS: f64 = 12.0;
 /// Without a maximum a gauge is taken to be in trouble at this multiple of its level after warm-up.
 const ROOM: f64 = 4.0;
 
@@ -36,7 +46,7 @@ impl Gauges {
             let reading = sample.gauges.iter().find(|(name, _)| *name == rule.name).map(|(_, reading)| *reading);
             let Some(reading) = reading.filter(|reading| reading.is_finite()) else { continue };
             let gauge = self.of(rule);
-            changes.extend(gauge.against_maximum(rule, reading));
+            changes.extend(gauge.against_maximum(rule, reading, sample.at, options));
             if rule.growth {
                 changes.extend(gauge.for_growth(rule, reading, sample.at, age, options));
             }
@@ -53,7 +63,7 @@ impl Gauges {
 
     fn of(&mut self, rule: &GaugeRule) -> &mut Gauge {
         let position = self.0.iter().position(|gauge| gauge.name == rule.name).unwrap_or_else(|| {
-            self.0.push(Gauge { name: rule.name.clone(), exceeded: false, watch: None, growing_ms: None });
+            self.0.push(Gauge::new(rule.name.clone()));
             self.0.len() - 1
         });
         &mut self.0[position]
@@ -61,13 +71,28 @@ impl Gauges {
 }
 
 impl Gauge {
-    fn against_maximum(&mut self, rule: &GaugeRule, value: f64) -> Option<Change> {
+    fn new(name: String) -> Self {
+        Self { name, exceeded: false, watch: None, growing_ms: None, over_ms: None, recovered_ms: None, flaps: false }
+    }
+
+    fn against_maximum(&mut self, rule: &GaugeRule, value: f64, now: Timestamp, options: &Options) -> Option<Change> {
         let maximum = rule.maximum?;
         let exceeded = value > maximum;
-        if exceeded == self.exceeded {
+        let steady_ms = STEADY_BLOCKS * options.block.as_secs_f64() * 1000.0;
+        let is_recent = |at: Option<i64>| at.is_some_and(|at| (now.steady_ms().saturating_sub(at) as f64) < steady_ms);
+        let waits = !exceeded && self.flaps && is_recent(self.over_ms);
+        if exceeded {
+            self.over_ms = Some(now.steady_ms());
+        }
+        if exceeded == self.exceeded || waits {
             return None;
         }
         self.exceeded = exceeded;
+        if exceeded {
+            self.flaps = is_recent(self.recovered_ms);
+        } else {
+            self.recovered_ms = Some(now.steady_ms());
+        }
         let gauge = rule.name.clone();
         Some(if exceeded {
             Change::GaugeExceeded { gauge, value, maximum }
@@ -86,7 +111,7 @@ impl Gauge {
     ) -> Option<Change> {
         let now_ms = now.steady_ms();
         let watch = self.watch.get_or_insert_with(|| Watch::new(now_ms, options));
-        let closed = watch.push(now_ms, value);
+        let closed = watch.push(now_ms, value, LEAST_GAUGE);
         if closed == 0 {
             return None;
         }
@@ -97,6 +122,7 @@ impl Gauge {
             age,
             room,
             limit_room: room,
+            grown: 0.0,
             least_base: LEAST_GAUGE,
             least_rise: LEAST_GAUGE,
             least_slope: 0.0,

@@ -30,12 +30,16 @@ pub(crate) struct Subject<'a> {
     pub(crate) room: f64,
     /// The same to the limit itself, however far that is; where none is known, as above.
     pub(crate) limit_room: f64,
+    /// How much all signals of the process together have grown since it was at its lowest.
+    pub(crate) grown: f64,
     /// A rise below this is nothing.
     pub(crate) least_rise: f64,
     /// A slope below this is nothing, per second.
     pub(crate) least_slope: f64,
     /// Readings are levels after a collection, so there are no teeth.
     pub(crate) collected: bool,
+    /// Collections seen in parts shorter than a floor.
+    pub(crate) falls: usize,
 }
 
 /// One window of a series, judged.
@@ -64,11 +68,13 @@ pub(crate) struct Trial {
 
 /// Windows that are tried, in parts of a scale.
 const WINDOWS: [usize; 13] = [8, 10, 12, 14, 15, 16, 17, 18, 20, 24, 28, 32, 36];
-/// The shortest window on the finest scale for a process that is no longer young: a batch may grow for three quarters
-/// of an hour.
-const LEAST_OF_OLD: usize = 18;
+/// Hours of the shortest window on the finest scale for a process that is no longer young: a batch may grow for three
+/// quarters of one.
+const LEAST_OF_OLD: f64 = 1.5;
 /// Hours for which a process is young in this sense.
 const YOUNG: f64 = 3.0;
+/// What sums of sizes and times may lose to rounding.
+const ROUNDING: f64 = 1e-9;
 /// Scales on which troughs are looked for; on coarser ones teeth have vanished.
 const TROUGH_SCALES: usize = 3;
 
@@ -76,6 +82,11 @@ const TROUGH_SCALES: usize = 3;
 /// major collection takes 10 to 14 MB of 60; minor ones move the floors of five minutes by less than half a percent.
 const FALL_SHARE: f64 = 0.01;
 const FALL_OF_LEAST_RISE: f64 = 2.0 / 3.0;
+
+/// How far floors fall at least where a collection took something from that height.
+pub(crate) fn fall_depth(height: f64, least_rise: f64) -> f64 {
+    (FALL_SHARE * height).max(FALL_OF_LEAST_RISE * least_rise)
+}
 
 /// Between the middles of the outer quarters lies three quarters of a rise.
 const LEAST_CLIMB: f64 = 0.75;
@@ -91,9 +102,10 @@ const LARGEST_STEP: f64 = 0.5;
 /// window of 0.45 T, and less over each longer one; of a leak the two halves differ by noise alone.
 const LEVELLING: f64 = 0.8;
 /// The rise as a multiple of the largest give-back. V8 lets a heap grow by a factor that it chooses anew after each
-/// collection, so that teeth of one process differ by up to 1.7; near the limit 1.5 has to do.
-const GIVE_BACK: f64 = 1.7;
-const GIVE_BACK_LEAST: f64 = 1.5;
+/// collection, so that teeth of one process differ by up to 1.7, and its load wavers besides; near the limit 1.75 has
+/// to do.
+const GIVE_BACK: f64 = 2.0;
+const GIVE_BACK_LEAST: f64 = 1.75;
 const GIVE_BACK_BASE: f64 = 1.0;
 const GIVE_BACK_PER_HOUR: f64 = 0.15;
 
@@ -174,10 +186,11 @@ fn may_grow(scale: &Scale, least_rise: f64) -> bool {
     newest - lowest >= LEAST_CLIMB * least_rise
 }
 
-/// Collections seen on the finest scale.
+/// Collections seen on the finest scale, or between its floors.
 fn collections_seen(subject: &Subject<'_>) -> usize {
     let finest = subject.floors.scales().first();
-    finest.map_or(0, |scale| falls(scale.parts(), FALL_SHARE, subject.least_rise * FALL_OF_LEAST_RISE))
+    let by_floors = finest.map_or(0, |scale| falls(scale.parts(), |height| fall_depth(height, subject.least_rise)));
+    by_floors.max(subject.falls)
 }
 
 /// The floors of one scale, at hand for all windows.
@@ -213,7 +226,9 @@ impl<'a> Run<'a> {
     fn window(&self, parts: usize, best: &Best) -> Option<Trial> {
         // Between the finest windows there is little time to win on the coarser scales.
         let tried = self.number == 0 || parts.is_multiple_of(4) || (self.number == 2 && parts == 18);
-        let long_enough = self.number > 0 || parts >= LEAST_OF_OLD || self.subject.age < self.hours(YOUNG);
+        let seconds = parts as f64 * self.scale.part_seconds();
+        let young = self.subject.age < self.hours(YOUNG);
+        let long_enough = self.number > 0 || young || seconds >= self.hours(LEAST_OF_OLD) * (1.0 - ROUNDING);
         let start =
             self.floors.len().checked_sub(parts).filter(|start| tried && long_enough && *start >= self.warming)?;
         let floors = self.floors.get(start..)?;
@@ -223,9 +238,9 @@ impl<'a> Run<'a> {
             return None;
         }
         let climb = climb_between_ends(floors);
+        let garbage = self.subject.floors.give_back_from(self.number);
         let most_rise = (quarters.climb() * 4.0 / 3.0).min(climb);
         let step = largest_step(floors);
-        let seconds = parts as f64 * self.scale.part_seconds();
         let outlasts = self.outlasts_cycle(seconds, quarters.least_gain());
         // The line is the dear part: none is drawn where its slope cannot matter.
         let may_pass = [
@@ -233,8 +248,8 @@ impl<'a> Run<'a> {
             quarters.least_gain() >= LEAST_GAIN,
             quarters.last_gain() >= LAST_GAIN,
             step <= LARGEST_STEP * most_rise,
-            climb >= GIVE_BACK_LEAST * self.subject.floors.give_back_from(self.number),
-            self.may_be_no_cycle(start, most_rise, outlasts),
+            climb >= GIVE_BACK_LEAST * garbage,
+            self.may_be_no_cycle(start, (most_rise - garbage).max(0.0), outlasts),
         ];
         let failed = may_pass.into_iter().filter(|passed| !passed).count();
         if !best.is_beaten_by(failed, self.part_ms() * i64::try_from(parts).unwrap_or(i64::MAX)) {
@@ -258,7 +273,8 @@ impl<'a> Run<'a> {
             Gate::at_most(GateKind::Step, step / rise, LARGEST_STEP),
             self.give_back_gate((fit.slope * (span - 1.0)).min(climb), self.number, trial.left),
             self.patience_gate(seconds, rise, outlasts, trial.left),
-            self.cycle_gate(start, rise, outlasts, trial.slope),
+            // The tooth that grows now is as high as one that came down before: the rest is what was kept.
+            self.cycle_gate(start, (rise - garbage).max(0.0), outlasts, trial.slope),
             self.tooth_gate(rise, trial.slope),
         ];
         if !best.is_beaten_by(trial.failed(), trial.length_ms()) {

@@ -84,6 +84,7 @@ impl Memory {
             age: self.age(now_ms),
             room,
             limit_room: limit.map_or(room, |limit| self.room_to(limit)),
+            grown: self.watches().map(|(_, watch)| watch.grown()).sum(),
             least_base: LEAST_BASE_SHARE * self.settled.unwrap_or(0) as f64,
             least_rise: options.min_rise.bytes() as f64,
             least_slope: options.min_slope.bytes_per_second(),
@@ -112,7 +113,7 @@ impl Memory {
             self.watches.len() - 1
         });
         let watch = &mut self.watches[position].1;
-        let closed = watch.push(now_ms, reading);
+        let closed = watch.push(now_ms, reading, context.least_rise);
         if closed > 0 {
             watch.judge(now_ms, closed, &Context { traffic: self.traffic.as_ref(), ..context }, options);
         }
@@ -180,6 +181,14 @@ impl Memory {
     /// The watches, in the order their signals were first seen.
     pub(crate) fn watches(&self) -> impl Iterator<Item = (Signal, &Watch)> {
         self.watches.iter().map(|(signal, watch)| (*signal, watch))
+    }
+
+    /// True where growth of `signal` is what growth of the heap brings with it. A heap takes memory besides its own, to
+    /// mark it by and in pages that it has not filled, and that rises without teeth, so that it would pass first.
+    pub(crate) fn follows_heap(&self, signal: Signal, trial: &Trial) -> bool {
+        let climb = |signal| self.watch(signal)?.climb_over(trial.since_ms, trial.until_ms);
+        signal == Signal::Native
+            && climb(Signal::HeapUsed).zip(climb(signal)).is_some_and(|(heap, native)| heap > 0.0 && heap >= native)
     }
 
     /// The signal nearest to a leak, with its judgement.

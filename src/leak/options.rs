@@ -13,7 +13,7 @@ pub struct Options {
     pub block: Duration,
     /// Start of a life in which nothing is judged.
     pub warm_up: Duration,
-    /// A suspicion is confirmed after 1.5 % of the time left to the limit, but after this at the latest.
+    /// A suspicion is confirmed after 0.7 % of the time left to the limit, but after this at the latest.
     pub hold: Duration,
     /// The window of growth must be this share of the time left to the limit.
     pub patience: f64,

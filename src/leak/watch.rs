@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::growth::Falls;
 use crate::growth::blocks::{Blocks, Fold};
-use crate::leak::judge::{Subject, Trial, judge};
+use crate::leak::judge::{Subject, Trial, fall_depth, judge};
 use crate::leak::options::Options;
 use crate::leak::picture::Outline;
 use crate::sample::Signal;
@@ -25,6 +26,9 @@ pub(crate) struct Watch {
     before_step: Option<f32>,
     /// Part of the finest scale at which to look for that step.
     step_at: i64,
+    /// Collections that the floors do not show.
+    #[serde(default)]
+    falls: Falls,
 }
 
 /// What the detector knows about a signal that the watch over it does not.
@@ -35,6 +39,8 @@ pub(crate) struct Context<'a> {
     /// How much more the process can grow before it is in trouble, and before it reaches the limit itself.
     pub(crate) room: f64,
     pub(crate) limit_room: f64,
+    /// How much all its signals have grown.
+    pub(crate) grown: f64,
     /// Share of the whole process that counts as base where the signal itself is small.
     pub(crate) least_base: f64,
     pub(crate) least_rise: f64,
@@ -43,7 +49,7 @@ pub(crate) struct Context<'a> {
 }
 
 /// A suspicion is confirmed after this share of the time left to the limit.
-const HOLD_OF_TIME_LEFT: f64 = 0.015;
+const HOLD_OF_TIME_LEFT: f64 = 0.007;
 
 impl Watch {
     /// A watch that begins at `origin_ms`.
@@ -56,13 +62,17 @@ impl Watch {
             passing_since_ms: None,
             before_step: None,
             step_at: 0,
+            falls: Falls::default(),
         }
     }
 
-    /// Takes in a reading; true when a floor was closed by it and so the signal should be judged.
-    pub(crate) fn push(&mut self, at_ms: i64, reading: f64) -> usize {
+    /// Takes in a reading of a signal whose rises matter from `least_rise` on; returns how many scales closed a floor by
+    /// it, and with any of them the signal should be judged.
+    pub(crate) fn push(&mut self, at_ms: i64, reading: f64, least_rise: f64) -> usize {
         #[expect(clippy::cast_possible_truncation, reason = "floors are kept in single precision")]
-        let closed = self.floors.push(at_ms, reading.clamp(-LARGEST, LARGEST) as f32);
+        let reading = reading.clamp(-LARGEST, LARGEST) as f32;
+        self.falls.push(self.floors.half_part(at_ms), reading, |height| fall_depth(height, least_rise));
+        let closed = self.floors.push(at_ms, reading);
         if closed > 0 {
             self.take_out_step();
             self.note_base();
@@ -80,9 +90,11 @@ impl Watch {
             base: f64::from(base).max(context.least_base).max(1.0),
             room: context.room,
             limit_room: context.limit_room,
+            grown: context.grown,
             least_rise: context.least_rise,
             least_slope: context.least_slope,
             collected: context.collected,
+            falls: self.falls.count(),
         };
         let found = judge(&subject, options, closed);
         let passes_now = found.as_ref().is_some_and(Trial::passes);
@@ -130,6 +142,22 @@ impl Watch {
         self.base.map(f64::from)
     }
 
+    /// How far the newest floor lies above the lowest.
+    pub(crate) fn grown(&self) -> f64 {
+        self.newest().zip(self.base()).map_or(0.0, |(newest, base)| (newest - base).max(0.0))
+    }
+
+    /// How far its lows rose over a span: from that of the first quarter to that of the last one.
+    pub(crate) fn climb_over(&self, since_ms: i64, until_ms: i64) -> Option<f64> {
+        let quarter = until_ms.saturating_sub(since_ms) / 4;
+        let points = self.points();
+        let low = |from: i64, to: i64| {
+            let within = points.iter().filter(|(at, _)| (from..=to).contains(at));
+            within.map(|(_, floor)| *floor).min_by(f64::total_cmp)
+        };
+        Some(low(until_ms - quarter, until_ms)? - low(since_ms, since_ms + quarter)?)
+    }
+
     /// Our own doing may lift the level now (a capture): what the next floors show of it is no growth.
     pub(crate) fn expect_step(&mut self) {
         let Some(finest) = self.floors.scales().first() else { return };
@@ -140,6 +168,7 @@ impl Watch {
             self.before_step = last;
         }
         self.floors.forget_open();
+        self.falls.forget_level();
     }
 
     /// Moves everything before the step up by it, once the first whole floor after it is known.
@@ -227,7 +256,7 @@ mod tests {
         let seconds = hours * 3600;
         for second in (0..=seconds).step_by(30) {
             #[expect(clippy::cast_precision_loss, reason = "seconds of a test")]
-            watch.push(second * 1000, 1e6 + second as f64);
+            watch.push(second * 1000, 1e6 + second as f64, 3e6);
         }
         watch.outline(Signal::HeapUsed, Timestamp::from_unix_ms(seconds * 1000))
     }

@@ -10,7 +10,7 @@ use heapwatch::sample::{Sample, Signal};
 use heapwatch::units::ByteSize;
 
 const MIB: f64 = 1_048_576.0;
-const POLL: i64 = 30_000;
+pub(crate) const POLL: i64 = 30_000;
 
 /// A process whose memory is a function of its age.
 pub(crate) struct Process {
@@ -39,36 +39,36 @@ impl Process {
     }
 }
 
-fn bytes(mebibytes: f64) -> u64 {
+pub(crate) fn bytes(mebibytes: f64) -> u64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
     let bytes = (mebibytes * MIB) as u64;
     bytes
 }
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { memory_limit: Some(ByteSize::mib(512)), ..Options::default() }
 }
 
 /// Polls a process from `from` to `to` hours and returns what the detector made of it.
-fn watch(detector: &mut Detector, process: &Process, from: f64, to: f64) -> Vec<LeakEvent> {
+pub(crate) fn watch(detector: &mut Detector, process: &Process, from: f64, to: f64) -> Vec<LeakEvent> {
     #[expect(clippy::cast_possible_truncation, reason = "hours")]
     let ms = |hours: f64| (hours * 3_600_000.0) as i64;
     let polls = (ms(from)..ms(to)).step_by(30_000);
     polls.flat_map(|at| detector.observe(Observation::Sample(&process.poll(at)))).collect()
 }
 
-fn hours(event: &LeakEvent) -> f64 {
+pub(crate) fn hours(event: &LeakEvent) -> f64 {
     event.at.unix_seconds() / 3600.0
 }
 
-fn confirmed(events: &[LeakEvent]) -> Option<(&LeakEvent, Signal)> {
+pub(crate) fn confirmed(events: &[LeakEvent]) -> Option<(&LeakEvent, Signal)> {
     events.iter().find_map(|event| match event.change {
         Change::LeakConfirmed { signal, .. } => Some((event, signal)),
         _ => None,
     })
 }
 
-fn snapshots(events: &[LeakEvent]) -> Vec<(PairPart, f64)> {
+pub(crate) fn snapshots(events: &[LeakEvent]) -> Vec<(PairPart, f64)> {
     let due = |event: &LeakEvent| match event.change {
         Change::SnapshotDue { part } => Some((part, hours(event))),
         _ => None,
@@ -361,4 +361,33 @@ fn a_leak_that_comes_back_is_known() {
     let again = watch(&mut detector, &Process::new(72_000_000, leak), 20.0, 30.0);
     let again = hours(confirmed(&again).expect("the same leak").0) - 20.0;
     assert!(again < 0.7 * alone, "{again} h instead of {alone} h");
+}
+
+/// What a heap takes besides itself rises without teeth, so that it looked like a leak before the heap did.
+#[test]
+fn a_leak_of_the_heap_is_not_blamed_on_what_comes_with_it() {
+    let mut detector = Detector::new(Options { memory_limit: Some(ByteSize::mib(1024)), ..options() });
+    let process = Process::new(0, |age| 300.0 + 30.0 * (2.0 * age).floor());
+    let polls = (0..8 * 3_600_000).step_by(30_000).flat_map(|at| {
+        let mut sample = process.poll(at);
+        let age = at as f64 / 3_600_000.0;
+        sample.rss = sample.rss.map(|rss| rss + bytes(45.0 * age));
+        detector.observe(Observation::Sample(&sample))
+    });
+    let events: Vec<_> = polls.collect();
+    assert_eq!(confirmed(&events).map(|(_, signal)| signal), Some(Signal::HeapUsed));
+}
+
+#[test]
+fn a_leak_of_native_memory_beside_a_level_heap_is_told_as_such() {
+    let mut detector = Detector::new(options());
+    let process = Process::new(0, |_| 80.0);
+    let polls = (0..4 * 3_600_000).step_by(30_000).flat_map(|at| {
+        let mut sample = process.poll(at);
+        sample.rss = sample.rss.map(|rss| rss + bytes(40.0 * at as f64 / 3_600_000.0));
+        detector.observe(Observation::Sample(&sample))
+    });
+    let events: Vec<_> = polls.collect();
+    assert_eq!(confirmed(&events).map(|(_, signal)| signal), Some(Signal::Native));
+    assert!(snapshots(&events).is_empty());
 }

@@ -10,6 +10,7 @@ mod daemon;
 mod demo_service;
 mod detector;
 mod detector_properties;
+mod detector_rough;
 mod discovery;
 mod faults;
 mod heap;

@@ -3,9 +3,7 @@
 //! Two kinds of evidence: *troughs*, several collections in a row that each left more than the one before; and,
 //! in a young process, growth *resumed* after its first collection as it went on before it.
 
-use super::{
-    FALL_OF_LEAST_RISE, FALL_SHARE, LARGEST_STEP, LAST_GAIN, LEAST_OF_OLD, LEVELLING, NOISE_FACTOR, Run, Trial, YOUNG,
-};
+use super::{LARGEST_STEP, LAST_GAIN, LEAST_OF_OLD, LEVELLING, NOISE_FACTOR, ROUNDING, Run, Trial, YOUNG, fall_depth};
 use crate::growth::shape::largest_step;
 use crate::growth::theil_sen;
 use crate::growth::troughs::{Trough, levels, troughs};
@@ -40,7 +38,7 @@ const TWO_STEPS: f64 = 0.8;
 impl Run<'_> {
     /// Judges by collections, where any were seen on this scale.
     pub(super) fn collection_windows(&self) -> Vec<Trial> {
-        let depth = |height: f64| (self.subject.least_rise * FALL_OF_LEAST_RISE).max(FALL_SHARE * height);
+        let depth = |height: f64| fall_depth(height, self.subject.least_rise);
         let collected = self.subject.collected;
         let all = if collected { levels(&self.floors) } else { troughs(&self.floors, self.is_from_start(), depth) };
         let lasting: Vec<Trough> = all.iter().copied().filter(|trough| trough.lasts).collect();
@@ -106,11 +104,11 @@ impl Run<'_> {
     /// Levels that are told come as often as floors; and a batch may lift a row of troughs or levels.
     fn least_trough_span(&self) -> usize {
         let old = self.number == 0 && self.subject.age >= self.hours(YOUNG);
-        match self.subject.collected {
-            _ if old => LEAST_OF_OLD,
-            true => LEAST_LEVEL_SPAN,
-            false => LEAST_TROUGH_SPAN,
-        }
+        let least = if self.subject.collected { LEAST_LEVEL_SPAN } else { LEAST_TROUGH_SPAN };
+        let parts = self.hours(LEAST_OF_OLD) * (1.0 - ROUNDING) / self.scale.part_seconds();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few parts; `as` saturates")]
+        let least_of_old = parts.ceil() as usize;
+        if old { least.max(least_of_old) } else { least }
     }
 
     /// Growth that goes on after a collection as it did before it. The first collection tells garbage from live set: what

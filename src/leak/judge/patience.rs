@@ -1,10 +1,10 @@
 //! The gates of patience: how much growth, and for how long, before it can be nothing else.
 //!
 //! A young process has not yet shown what it gives back. Until it has, its rise is held against what young processes
-//! do: a daily cycle adds about half of the base, the first tooth of a heap three quarters. The nearer the limit, the
+//! do: a daily cycle adds about half of the base, the first tooth of a heap nearly doubles it. The nearer the limit, the
 //! less is asked for.
 
-use super::Run;
+use super::{ROUNDING, Run};
 use crate::leak::gate::{Gate, GateKind};
 
 impl Run<'_> {
@@ -28,7 +28,7 @@ impl Run<'_> {
         let flank = flank_evenness(seconds / self.options.day.as_secs_f64());
         let even = (self.subject.collected || self.collections >= COLLECTIONS_SEEN)
             && seconds >= self.hours(LEAST_EVEN)
-            && evenness >= (flank + MORE_EVEN).min(MOST_EVEN);
+            && evenness >= (flank + MORE_EVEN).clamp(EVEN_GAIN, MOST_EVEN);
         even || self.lasts_half_a_day(seconds, evenness)
     }
 
@@ -41,14 +41,13 @@ impl Run<'_> {
     /// higher than such rises are, lasts evenly for longer than they do, or goes on while traffic falls.
     pub(super) fn cycle_gate(&self, start: usize, rise: f64, outlasts: bool, slope: f64) -> Gate {
         let likely = CYCLE_BASE + CYCLE_PER_HOUR * self.hours_left(slope);
-        let most = if self.subject.collected { CYCLE_MOST_COLLECTED } else { CYCLE_MOST };
-        self.cycle_gate_of(start, rise, outlasts, likely.clamp(CYCLE_LEAST, most))
+        self.cycle_gate_of(start, rise, outlasts, likely.clamp(CYCLE_LEAST, CYCLE_MOST))
     }
 
     /// The same for a rise of which collections have shown that it is no garbage.
     pub(super) fn live_cycle_gate(&self, start: usize, rise: f64, outlasts: bool, slope: f64) -> Gate {
         let likely = LIVE_CYCLE_BASE + CYCLE_PER_HOUR * self.hours_left(slope);
-        self.cycle_gate_of(start, rise, outlasts, likely.clamp(LIVE_CYCLE_LEAST, CYCLE_MOST))
+        self.cycle_gate_of(start, rise, outlasts, likely.clamp(LIVE_CYCLE_LEAST, LIVE_CYCLE_MOST))
     }
 
     /// False where the gate of the cycle fails for any slope, because a rise of at most `most_rise` is too small for it.
@@ -71,7 +70,10 @@ impl Run<'_> {
 
     /// The rise that nobody can afford to wait for, as a share of the base: so much of the way to the limit.
     fn share_of_way(&self, rise: f64, share: f64) -> f64 {
-        share * (self.subject.limit_room + rise) / self.subject.base
+        // What the process has gained elsewhere or before the window is a part of the way as well.
+        let whole = if rise >= MAIN_PART * self.subject.grown { self.subject.grown.max(rise) } else { rise };
+        let part = if whole > 0.0 { rise / whole } else { 1.0 };
+        share * (self.subject.limit_room + whole) * part / self.subject.base
     }
 
     /// Until collections have been seen, all growth may be garbage; a heap rarely doubles without one.
@@ -81,7 +83,7 @@ impl Run<'_> {
         let seen = self.collections >= COLLECTIONS_SEEN || gave_back;
         let likely = (TOOTH_BASE + TOOTH_PER_HOUR * self.hours_left(slope)).clamp(TOOTH_LEAST, TOOTH_MOST);
         let none = old || seen || self.subject.collected;
-        let needed = if none { 0.0 } else { likely.min(self.share_of_way(rise, DEAR_TOOTH)) };
+        let needed = if none { 0.0 } else { likely.min(self.share_of_way(rise, DEAR)) };
         Gate::at_least(GateKind::Tooth, rise / self.subject.base, needed)
     }
 
@@ -100,9 +102,6 @@ impl Run<'_> {
         (first > 0.0).then_some(last / first)
     }
 }
-
-/// What sums of sizes may lose to rounding.
-const ROUNDING: f64 = 1e-9;
 
 /// Least gain of a quarter of the steepest flank of a sine that lasts this share of its period, as a share of an even
 /// gain: from the sines at the bounds of the quarters. 0.89 for a quarter of the period, 0.52 for half of it.
@@ -130,28 +129,27 @@ const FALLING_TRAFFIC: f64 = 0.35;
 /// The most growth, as a share of the base, that traffic may explain.
 const MOST_EXPLAINED: f64 = 3.0;
 /// Share of the way to the limit by when a person wants to know, sure or not.
-const DEAR: f64 = 0.28;
-/// The same where all of it may be garbage.
-const DEAR_TOOTH: f64 = 0.33;
+const DEAR: f64 = 0.34;
+/// A rise that is at least this share of all that the process has grown is what takes it to its limit.
+const MAIN_PART: f64 = 0.65;
 /// Hours of growth after which it is no daily cycle, whose rise lasts about twelve.
 const HALF_DAY: f64 = 13.0;
 /// Growth by this share of the base is plain enough not to wait longer than half a day.
 const PLAIN_RISE: f64 = 0.15;
-/// What a daily cycle, a launch or a cache that fills adds to the base of a process: half of it at least, more the more
-/// time there is to wait and see.
+/// What a daily cycle, a launch or a cache that fills adds to the base of a process besides its garbage: half of it at
+/// least, more the more time there is to wait and see.
 const CYCLE_LEAST: f64 = 0.5;
-const CYCLE_MOST: f64 = 0.8;
-/// Levels after a collection hold no garbage that would add to it.
-const CYCLE_MOST_COLLECTED: f64 = 0.7;
+const CYCLE_MOST: f64 = 0.7;
 const CYCLE_BASE: f64 = 0.2;
 const CYCLE_PER_HOUR: f64 = 0.05;
-/// The same where collections vouch for the rise.
-const LIVE_CYCLE_LEAST: f64 = 0.45;
+/// The same where collections vouch for the rise, of which no garbage is taken off. A real daily cycle was seen to add 0.74.
+const LIVE_CYCLE_LEAST: f64 = 0.4;
+const LIVE_CYCLE_MOST: f64 = 0.8;
 const LIVE_CYCLE_BASE: f64 = 0.1;
 /// How far a heap grows before its first major collection, as a share of the base, by the hours left to the limit.
-const TOOTH_BASE: f64 = 0.25;
+const TOOTH_BASE: f64 = 0.5;
 const TOOTH_PER_HOUR: f64 = 0.055;
-const TOOTH_LEAST: f64 = 0.65;
-const TOOTH_MOST: f64 = 0.8;
+const TOOTH_LEAST: f64 = 0.85;
+const TOOTH_MOST: f64 = 0.9;
 /// A give-back of this share of the rise shows that collections do happen.
 const SEEN_TOOTH: f64 = 0.1;

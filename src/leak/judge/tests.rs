@@ -29,9 +29,11 @@ fn subject(floors: &Blocks, hours: f64) -> Subject<'_> {
         base: 100.0 * MIB,
         room: 400.0 * MIB,
         limit_room: 400.0 * MIB,
+        grown: 0.0,
         least_rise: 3.0 * MIB,
         least_slope: 0.5 * MIB / 3600.0,
         collected: true,
+        falls: 0,
     }
 }
 

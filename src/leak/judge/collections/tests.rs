@@ -33,9 +33,11 @@ fn subject<'a>(floors: &'a Blocks, traffic: Option<&'a Blocks>) -> Subject<'a> {
         base: 88.0 * MIB,
         room: 350.0 * MIB,
         limit_room: 350.0 * MIB,
+        grown: 0.0,
         least_rise: 3.0 * MIB,
         least_slope: 0.5 * MIB / 3600.0,
         collected: false,
+        falls: 0,
     }
 }
 
