@@ -23,9 +23,6 @@ pub enum UnpackError {
     /// The form that earlier versions wrote.
     #[error("no detector's state in JSON")]
     Json(#[from] serde_json::Error),
-    /// JSON that no version wrote.
-    #[error("JSON that is no detector's state")]
-    Repacked(#[from] rmp_serde::encode::Error),
 }
 
 /// How JSON begins, in which the state was written before it was packed.
@@ -52,9 +49,7 @@ impl Packed {
     /// Unpacks.
     pub fn unpack(&self) -> Result<DetectorState, UnpackError> {
         if self.0.first() == Some(&JSON) {
-            // By way of the packed form, so that one kind of reader for all that a detector knows is enough.
-            let fields: serde_json::Value = serde_json::from_slice(&self.0)?;
-            return Ok(rmp_serde::from_slice(&rmp_serde::to_vec(&fields)?)?);
+            return Ok(serde_json::from_slice(&self.0)?);
         }
         Ok(rmp_serde::from_slice(&self.0)?)
     }
