@@ -8,6 +8,7 @@ import {snapshots, startHeapwatch, takeSnapshot} from './daemon.mjs';
 import {stop, usage} from './processes.mjs';
 
 const ROUNDS = 3;
+const PATIENCE_MS = 120_000;
 
 /** Seconds of each, the middle of the rounds, and the most memory that a capture has added. */
 export async function compareWithCurl(folder, address) {
@@ -16,7 +17,7 @@ export async function compareWithCurl(folder, address) {
   const [curl, ours, added] = [[], [], []];
   for (let round = 0; round < ROUNDS; round += 1) {
     const file = join(folder, 'curl.heapsnapshot');
-    const told = execFileSync('curl', ['-sS', '-o', file, '-w', '%{time_total}', `http://${address}/admin/heap-snapshot`], {encoding: 'utf8'});
+    const told = execFileSync('curl', ['-sSf', '-o', file, '-w', '%{time_total}', `http://${address}/admin/heap-snapshot`], {encoding: 'utf8'});
     curl.push(Number(told));
     const bytes = statSync(file).size;
     rmSync(file);
@@ -24,7 +25,11 @@ export async function compareWithCurl(folder, address) {
     const before = usage(child.pid).resident;
     await takeSnapshot('t0');
     let most = before;
+    const deadline = Date.now() + PATIENCE_MS;
     while ((await snapshots()).length === known) {
+      if (Date.now() > deadline) {
+        throw new Error('no capture arrived; the log of heapwatch and of nginx say why');
+      }
       most = Math.max(most, usage(child.pid).resident);
       await sleep(50);
     }

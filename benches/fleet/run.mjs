@@ -6,7 +6,7 @@
 // kernel part included. Then heapwatch runs with a twentieth of the targets hanging, two captures streaming and an analysis
 // running, and a capture of a gigabyte is held against `curl -o`.
 import {execFileSync, spawn, spawnSync} from 'node:child_process';
-import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:net';
 import {cpus, tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -126,6 +126,8 @@ async function prometheus(folder) {
 async function main() {
   execFileSync('cargo', ['build', '--release', '--bin', 'heapwatch'], {cwd: here('../..'), stdio: ['ignore', 'inherit', 'inherit']});
   const folder = mkdtempSync(join(tmpdir(), 'heapwatch-fleet-'));
+  // Started by root, nginx reads as another user.
+  chmodSync(folder, 0o755);
   try {
     writeSnapshot(join(folder, 'large.heapsnapshot'), SNAPSHOT_BYTES);
     const nginx = startNginx(folder);
