@@ -47,7 +47,7 @@ impl Run<'_> {
     /// The same for a rise of which collections have shown that it is no garbage.
     pub(super) fn live_cycle_gate(&self, start: usize, rise: f64, outlasts: bool, slope: f64) -> Gate {
         let likely = LIVE_CYCLE_BASE + CYCLE_PER_HOUR * self.hours_left(slope);
-        self.cycle_gate_of(start, rise, outlasts, likely.clamp(LIVE_CYCLE_LEAST, LIVE_CYCLE_MOST))
+        self.cycle_gate_of(start, rise, outlasts, likely.clamp(LIVE_CYCLE_LEAST, CYCLE_MOST))
     }
 
     /// False where the gate of the cycle fails for any slope, because a rise of at most `most_rise` is too small for it.
@@ -137,14 +137,13 @@ const HALF_DAY: f64 = 13.0;
 /// Growth by this share of the base is plain enough not to wait longer than half a day.
 const PLAIN_RISE: f64 = 0.15;
 /// What a daily cycle, a launch or a cache that fills adds to the base of a process besides its garbage: half of it at
-/// least, more the more time there is to wait and see.
+/// least, more the more time there is to wait and see. A real daily cycle was seen to add 0.74.
 const CYCLE_LEAST: f64 = 0.5;
-const CYCLE_MOST: f64 = 0.7;
+const CYCLE_MOST: f64 = 0.8;
 const CYCLE_BASE: f64 = 0.2;
 const CYCLE_PER_HOUR: f64 = 0.05;
-/// The same where collections vouch for the rise, of which no garbage is taken off. A real daily cycle was seen to add 0.74.
+/// The same where collections vouch for the rise, of which no garbage is taken off.
 const LIVE_CYCLE_LEAST: f64 = 0.4;
-const LIVE_CYCLE_MOST: f64 = 0.8;
 const LIVE_CYCLE_BASE: f64 = 0.1;
 /// How far a heap grows before its first major collection, as a share of the base, by the hours left to the limit.
 const TOOTH_BASE: f64 = 0.5;
