@@ -126,10 +126,12 @@ async function prometheus(folder) {
 async function main() {
   execFileSync('cargo', ['build', '--release', '--bin', 'heapwatch'], {cwd: here('../..'), stdio: ['ignore', 'inherit', 'inherit']});
   const folder = mkdtempSync(join(tmpdir(), 'heapwatch-fleet-'));
-  // Started by root, nginx reads as another user.
-  chmodSync(folder, 0o755);
+  const large = join(folder, 'large.heapsnapshot');
   try {
-    writeSnapshot(join(folder, 'large.heapsnapshot'), SNAPSHOT_BYTES);
+    writeSnapshot(large, SNAPSHOT_BYTES);
+    // Started by root, nginx reads as another user.
+    chmodSync(folder, 0o755);
+    chmodSync(large, 0o644);
     const nginx = startNginx(folder);
     await until('nginx answers', async () => (await text(`http://${address(0)}/health/debug`)) !== '');
     const fewer = Math.ceil(targets / FEWER);
