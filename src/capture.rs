@@ -6,6 +6,7 @@ pub mod gate;
 mod refusal;
 mod sink;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -21,7 +22,7 @@ pub struct Options {
     /// What the endpoint asks for.
     pub credentials: Credentials,
     /// Connection settings.
-    pub client: ClientOptions,
+    pub client: Arc<ClientOptions>,
     /// Which captures are allowed at all, and when.
     pub gate: GateOptions,
     /// How long each step of a download may take.
@@ -42,7 +43,7 @@ pub struct ProfileOptions {
     /// What the endpoint asks for.
     pub credentials: Credentials,
     /// Connection settings.
-    pub client: ClientOptions,
+    pub client: Arc<ClientOptions>,
     /// How long each step of a download may take.
     pub deadlines: Deadlines,
     /// Time between the first and the second profile of a pair.

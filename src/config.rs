@@ -114,9 +114,9 @@ pub struct Target {
     /// How it is judged.
     pub leak: Arc<leak::Options>,
     /// How it is captured; `None` where snapshots are off.
-    pub capture: Option<capture::Options>,
+    pub capture: Option<Box<capture::Options>>,
     /// How it is profiled; `None` where that is off.
-    pub profile: Option<capture::ProfileOptions>,
+    pub profile: Option<Box<capture::ProfileOptions>>,
     /// Failed polls in a row until it is called down.
     pub down_after: u32,
 }

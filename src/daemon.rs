@@ -72,6 +72,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The system gives no more threads or files.
+    #[error("cannot start the polling of targets")]
+    Fleet(#[source] io::Error),
     /// The runtime is going down.
     #[error("stopped while starting")]
     Stopped,
@@ -150,7 +153,7 @@ pub async fn start(config: Config, launch: Launch) -> Result<Running, StartError
         bound: config.web.clone(),
         stop: stop.clone(),
     };
-    let supervisor = Supervisor::new(parts, fleet_orders, &config);
+    let supervisor = Supervisor::new(parts, fleet_orders, &config).map_err(StartError::Fleet)?;
     let ended = tokio::spawn(run(
         supervisor,
         config,

@@ -2,6 +2,7 @@
 //!
 //! No redirect is ever followed: what answers must be what was configured.
 
+mod agent;
 mod request_error;
 mod tls;
 
@@ -9,6 +10,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -17,6 +20,7 @@ use url::Url;
 
 use crate::clock::Timestamp;
 
+pub use agent::{Agent, ConnectError, Exchange, Resting, Wire};
 pub use request_error::RequestError;
 pub use tls::Trust;
 
@@ -25,7 +29,7 @@ pub use tls::Trust;
 pub struct ClientOptions {
     /// Longest time for name resolution, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// Idle connections older than this are closed by us; Node closes them after 5 s. Zero: each request has its own.
+    /// How long a connection may wait for the next request; it is closed then.
     pub keep_alive: Duration,
     /// Further certificate authorities, as PEM; the system's are trusted besides.
     pub ca_pem: Option<Vec<u8>>,
@@ -120,32 +124,24 @@ pub fn client_for(url: &Url, options: &ClientOptions) -> Result<reqwest::Client,
 
 /// Makes a client for any URL.
 pub fn client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
-    shared(options, false, || build(options, options.trust.checked(options)?))
+    build(options, options.trust.checked(options)?)
 }
 
 /// Makes a client for `http:` URLs only, which reads no certificates and trusts none.
 pub fn plain_client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
-    shared(options, true, || build(options, options.trust.plain(options)?))
+    build(options, options.trust.plain(options)?)
 }
 
-/// One client for all with the same options, where it keeps no connections. Of one that does, whoever asks has to know
-/// whether it was he who left a connection behind, and so it is his alone.
-fn shared(
-    options: &ClientOptions,
-    is_plain: bool,
-    make: impl FnOnce() -> Result<reqwest::Client, ClientError>,
-) -> Result<reqwest::Client, ClientError> {
-    if options.keep_alive.is_zero() { options.trust.shared(options, is_plain, make) } else { make() }
-}
+/// How every request says who asks.
+const AGENT_NAME: &str = concat!("heapwatch/", env!("CARGO_PKG_VERSION"));
 
 fn build(options: &ClientOptions, tls: rustls::ClientConfig) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
-        .user_agent(concat!("heapwatch/", env!("CARGO_PKG_VERSION")))
+        .user_agent(AGENT_NAME)
         .default_headers(headers(options)?)
         .connect_timeout(options.connect_timeout)
         .pool_idle_timeout(options.keep_alive)
-        .pool_max_idle_per_host(if options.keep_alive.is_zero() { 0 } else { usize::MAX })
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .gzip(options.gzip);
@@ -169,17 +165,26 @@ fn headers(options: &ClientOptions) -> Result<HeaderMap, ClientError> {
 
 /// Adds credentials to a request, marked so that no log shows them.
 pub fn authorize(request: reqwest::RequestBuilder, credentials: &Credentials) -> reqwest::RequestBuilder {
-    match credentials {
-        Credentials::None => request,
-        Credentials::Basic { user, password } => request.basic_auth(user, Some(password.expose_secret())),
-        Credentials::Bearer(token) => match HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())) {
-            Ok(mut value) => {
-                value.set_sensitive(true);
-                request.header(AUTHORIZATION, value)
+    match credentials.header() {
+        Some(value) => request.header(AUTHORIZATION, value),
+        None => request,
+    }
+}
+
+impl Credentials {
+    /// The `Authorization` header that proves them.
+    pub fn header(&self) -> Option<HeaderValue> {
+        let text = match self {
+            Self::None => return None,
+            Self::Basic { user, password } => {
+                format!("Basic {}", BASE64.encode(format!("{user}:{}", password.expose_secret())))
             }
-            // Such a token cannot be sent at all; `config` refuses it by name, and the target will answer 401.
-            Err(_) => request,
-        },
+            Self::Bearer(token) => format!("Bearer {}", token.expose_secret()),
+        };
+        // One that cannot be sent at all `config` refuses by name; the target will answer 401.
+        let mut value = HeaderValue::from_str(&text).ok()?;
+        value.set_sensitive(true);
+        Some(value)
     }
 }
 
@@ -233,6 +238,9 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 
 /// Foreign text as it may be shown: one line without control and direction characters, at most `longest` characters.
 pub fn excerpt(text: &str, longest: usize) -> String {
+    if text.len() <= longest && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return text.to_owned();
+    }
     let printable = text.chars().filter_map(|c| match c {
         c if c.is_whitespace() => Some(' '),
         // Direction overrides and invisible characters can make a line read as another one.

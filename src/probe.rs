@@ -4,6 +4,7 @@
 //! history: a failed poll is a value, and what it means is the detector's business.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -50,7 +51,9 @@ pub struct Options {
     /// What the endpoint asks for.
     pub credentials: Credentials,
     /// Connection settings; its `connect_timeout` is the deadline for connecting.
-    pub client: ClientOptions,
+    pub client: Arc<ClientOptions>,
+    /// How long a connection may wait for the next poll; zero: each poll has its own.
+    pub rest: Duration,
     /// Deadline for the whole answer, connection included.
     pub timeout: Duration,
     /// Cap on the body, counted after decompression.

@@ -104,12 +104,12 @@ impl WatchStatus {
 /// What was decided about one target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CareStatus {
-    /// The open episode.
-    pub episode: Option<EpisodeStatus>,
+    /// The open episode. Boxed like others: most targets of thousands have none.
+    pub episode: Option<Box<EpisodeStatus>>,
     /// The capture that is running now.
     pub capturing: Option<PairPart>,
     /// The capture that is due and waits for the gate, with what the gate says.
-    pub waiting: Option<WaitingCapture>,
+    pub waiting: Option<Box<WaitingCapture>>,
     /// Where the profiles of an episode stand, or why there are none; `None` where nothing is to be said.
     #[serde(default)]
     pub profiles: Option<String>,
@@ -135,7 +135,7 @@ pub struct CareStatus {
     pub analysing: bool,
     /// The silence that holds back what is told of it; of several, the one that lasts longest.
     #[serde(default)]
-    pub silenced: Option<Mark>,
+    pub silenced: Option<Box<Mark>>,
 }
 
 /// An open episode.

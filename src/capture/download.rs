@@ -3,6 +3,7 @@
 //! Does not decide whether it may (`gate`), nor where the file lives or what it is called (`store`).
 
 use std::fs::File;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -79,14 +80,15 @@ impl Capturer {
     fn prepare(
         kind: CaptureKind,
         url: Url,
-        (credentials, client): (Credentials, ClientOptions),
+        (credentials, client): (Credentials, Arc<ClientOptions>),
         deadlines: Deadlines,
     ) -> Result<Self, ClientError> {
         let (connect_timeout, gzip) = (client.connect_timeout, client.gzip);
         let endpoint = Endpoint { kind, url, credentials, connect_timeout, gzip, deadlines };
         // Encodings are undone here, where a damaged or exploding one has a name. A connection is never used twice:
         // two captures are far apart, and a request that a stale connection swallows would look like a death.
-        let client = ClientOptions { gzip: false, keep_alive: Duration::from_millis(1), ..client };
+        let client =
+            ClientOptions { gzip: false, keep_alive: Duration::from_millis(1), ..ClientOptions::clone(&client) };
         Ok(Self { client: http::client_for(&endpoint.url, &client)?, endpoint })
     }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -150,7 +151,8 @@ pub(super) fn options(args: ProbeArgs) -> Result<probe::Options, ProbeCliError> 
         url,
         format: args.format,
         credentials,
-        client,
+        client: Arc::new(client),
+        rest: Duration::ZERO,
         timeout: args.timeout,
         body_limit: ByteSize::mib(1),
         pointers: args.fields.into_iter().collect(),

@@ -1,5 +1,6 @@
 //! `[profile]`: whether and how sampling heap profiles of a target are taken.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -32,7 +33,7 @@ pub(super) fn read(
     vault: &Vault<'_>,
     base: Option<&Url>,
     judged: &Judged,
-    shared: (&ClientOptions, &Credentials),
+    shared: (&Arc<ClientOptions>, &Credentials),
 ) -> Option<ProfileOptions> {
     let enabled = table.flag("enabled", true);
     let daily_budget = table.count("daily_budget", DAILY_BUDGET, 0..=1000);
@@ -51,7 +52,7 @@ pub(super) fn read(
         url: url?,
         is_promised,
         credentials,
-        client: shared.0.clone(),
+        client: Arc::clone(shared.0),
         deadlines: Deadlines { first_byte: timeout, idle: timeout, total: timeout, max_bytes },
         pair_gap: judged.pair_gap,
         daily_budget,

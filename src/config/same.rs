@@ -49,11 +49,12 @@ impl remote_write::Options {
 }
 
 fn same_probe(one: &probe::Options, other: &probe::Options) -> bool {
-    let probe::Options { url, format, credentials, client, timeout, body_limit, pointers, gauges } = one;
+    let probe::Options { url, format, credentials, client, rest, timeout, body_limit, pointers, gauges } = one;
     *url == other.url
         && *format == other.format
         && same_credentials(credentials, &other.credentials)
         && same_client(client, &other.client)
+        && *rest == other.rest
         && *timeout == other.timeout
         && *body_limit == other.body_limit
         && *pointers == other.pointers

@@ -1,5 +1,6 @@
 //! `[snapshot]`: whether, when and how captures of a target are taken.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -30,7 +31,7 @@ pub(super) fn read(
     vault: &Vault<'_>,
     base: Option<&Url>,
     judged: &Judged,
-    shared: (&ClientOptions, &Credentials),
+    shared: (&Arc<ClientOptions>, &Credentials),
 ) -> (Option<Options>, Credentials) {
     // A snapshot can cost a process its life, so nobody gets one without asking.
     let wanted = table.is_written();
@@ -43,7 +44,7 @@ pub(super) fn read(
         .or_else(|| beneath(base, SNAPSHOT_PATH).ok())
         .flatten();
     let Some(url) = url.filter(|_| wanted && enabled) else { return (None, credentials) };
-    let (client, pair_gap, baseline) = (shared.0.clone(), judged.pair_gap, judged.baseline);
+    let (client, pair_gap, baseline) = (Arc::clone(shared.0), judged.pair_gap, judged.baseline);
     let options = Options { url, credentials: credentials.clone(), client, gate, deadlines, pair_gap, baseline };
     (Some(options), credentials)
 }

@@ -18,7 +18,7 @@ use super::table::Table;
 use super::values::{quoted, show_duration};
 use super::{Source, Target, sources};
 use crate::discovery::naming::Naming;
-use crate::http::{ClientOptions, ShownUrl};
+use crate::http::ShownUrl;
 use crate::probe::health::Field;
 use crate::probe::{Format, Selector};
 use crate::target::{Labels, TargetName};
@@ -160,8 +160,8 @@ impl Settings {
             interval: self.leak.interval,
             probe: Arc::new(self.probe?),
             leak: Arc::new(self.leak),
-            capture: self.capture,
-            profile: self.profile,
+            capture: self.capture.map(Box::new),
+            profile: self.profile.map(Box::new),
             down_after: self.down_after,
         })
     }
@@ -176,7 +176,7 @@ pub(super) fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&U
     let judged = detection::judged(table, &mut snapshot, watched);
     let timeout = timeout(table, judged.interval);
     let connect_timeout = connect_timeout(table, timeout);
-    let client = client(table, vault, connect_timeout);
+    let client = Arc::new(client(table, vault, connect_timeout));
     let credentials = vault.credentials(table).unwrap_or_default();
     let url = table
         .parsed("health_path", "\"/health/debug\"", "a path in quotes", |path| beneath(base, path))
@@ -190,7 +190,8 @@ pub(super) fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&U
     let profiles = profile::read(&mut profile, vault, base, &judged, (&client, &of_captures));
     profile.finish();
     let probe = url.map(|url| probe::Options {
-        client: ClientOptions { keep_alive: keep_alive(&url, judged.interval), ..client },
+        rest: rest(judged.interval),
+        client,
         url,
         format,
         credentials,
@@ -203,14 +204,10 @@ pub(super) fn settings(table: &mut Table<'_>, vault: &Vault<'_>, base: Option<&U
     Settings { labels, probe, leak: detection::read(table, judged), capture, profile: profiles, down_after }
 }
 
-/// How long a connection is kept for the next poll. One that waits takes 28 kB here, mostly the buffers of its two
-/// directions, and a file at both ends, and Node has closed it by the next poll anyway. With TLS a new one costs more than
-/// the poll itself, and the old one is kept.
-fn keep_alive(url: &Url, interval: Duration) -> Duration {
-    /// After which a Node.js service closes an idle connection unless told otherwise.
-    const NODE_WAITS: Duration = Duration::from_secs(5);
-    let is_worth_it = url.scheme() == "https" || interval < NODE_WAITS;
-    if is_worth_it { ClientOptions::default().keep_alive } else { Duration::ZERO }
+/// How long a connection may wait for the next poll. Over longer waits firewalls forget connections without a word.
+fn rest(interval: Duration) -> Duration {
+    const LONGEST: Duration = Duration::from_mins(2);
+    if interval <= LONGEST { interval } else { Duration::ZERO }
 }
 
 /// A poll that takes longer than the interval would be late for the next one.
@@ -359,22 +356,4 @@ fn gauges(table: &mut Table<'_>, format: Format) -> Vec<Gauge> {
         }
     }
     gauges
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn connections_are_kept_where_a_new_one_costs_more() {
-        for (url, seconds, is_kept) in [
-            ("http://127.0.0.1:3000/health/debug", 30, false),
-            ("http://127.0.0.1:3000/health/debug", 5, false),
-            ("http://127.0.0.1:3000/health/debug", 4, true),
-            ("https://api.example/health/debug", 30, true),
-        ] {
-            let url = url.parse().expect("a URL");
-            assert_eq!(!keep_alive(&url, Duration::from_secs(seconds)).is_zero(), is_kept, "{url} every {seconds} s");
-        }
-    }
 }

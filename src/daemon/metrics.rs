@@ -10,14 +10,16 @@ mod remote;
 mod sources;
 mod targets;
 
+use std::fmt;
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::status::board::Board;
+use crate::target::TargetName;
 use channels::Channels;
 use evidence::Evidence;
 use polls::Polls;
@@ -30,8 +32,24 @@ type FloatGauge = Gauge<f64, AtomicU64>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TargetResult {
-    target: String,
+    target: TargetLabel,
     result: &'static str,
+}
+
+impl TargetResult {
+    fn of(target: &TargetName, result: &'static str) -> Self {
+        Self { target: TargetLabel(target.clone()), result }
+    }
+}
+
+/// Shares the text of the name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct TargetLabel(TargetName);
+
+impl EncodeLabelValue for TargetLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.0.as_str().encode(encoder)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

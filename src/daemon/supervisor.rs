@@ -3,6 +3,7 @@
 mod listed;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ const HOUSEKEEPING: Duration = Duration::from_mins(10);
 pub(super) struct Supervisor {
     parts: Parts,
     watched: BTreeMap<TargetName, Watched>,
-    /// The task of [`fleet::run`].
+    /// The thread of [`fleet::start`].
     watchers: JoinHandle<()>,
     surroundings: Arc<Surroundings>,
     pings: JoinSet<()>,
@@ -90,7 +91,7 @@ struct Watched {
 }
 
 impl Supervisor {
-    pub(super) fn new(parts: Parts, fleet_orders: mpsc::Receiver<fleet::Order>, config: &Config) -> Self {
+    pub(super) fn new(parts: Parts, fleet_orders: mpsc::Receiver<fleet::Order>, config: &Config) -> io::Result<Self> {
         let sources = Sources::new(parts.clock, Arc::clone(&parts.metrics), &config.state_directory);
         let polled = remote::channel();
         let surroundings = Arc::new(Surroundings {
@@ -101,10 +102,10 @@ impl Supervisor {
             polled: polled.clone(),
             stop: parts.stop.clone(),
         });
-        Self {
+        Ok(Self {
             parts,
             watched: BTreeMap::new(),
-            watchers: tokio::spawn(fleet::run(fleet_orders, Arc::clone(&surroundings))),
+            watchers: fleet::start(fleet_orders, Arc::clone(&surroundings))?,
             surroundings,
             pings: JoinSet::new(),
             remotes: Vec::new(),
@@ -113,7 +114,7 @@ impl Supervisor {
             discovery: config.discovery,
             configured: Vec::new(),
             current: None,
-        }
+        })
     }
 
     /// Serves reloads until the stop signal, then waits for the watchers' last reports.

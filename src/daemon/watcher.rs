@@ -22,7 +22,7 @@ use crate::errors;
 use crate::http::ClientError;
 use crate::leak::event::PairPart;
 use crate::leak::{Detector, DetectorState, LeakEvent, Observation, Packed};
-use crate::probe::{Connection, ProbeError, Prober, Reading, Reason};
+use crate::probe::{Connection, ProbeError, Reading, Reason};
 use crate::status::board::{Board, Grounds};
 use crate::status::{Verification, WatchStatus};
 use crate::target::TargetName;
@@ -144,14 +144,12 @@ impl Watcher {
         let asked = self.surroundings.clock.now();
         self.last_tick = Some(tick.at);
         self.count_late(tick, asked);
-        let prober = Prober::on(Arc::clone(&self.target.probe), self.connection.clone());
         // Only the probe may be cut off: what the detector has taken in must reach the dispatcher, too.
         let outcome = tokio::select! {
             biased;
             () = stop.cancelled() => return self,
-            outcome = prober.probe() => outcome,
+            outcome = self.connection.probe(&self.target.probe) => outcome,
         };
-        self.connection = prober.into_connection();
         let at = self.surroundings.clock.now();
         let result = match &outcome {
             Ok(_) => "ok",
@@ -159,7 +157,7 @@ impl Watcher {
             Err(failure) => failure.reason().name(),
         };
         let seconds = at.since(asked).as_secs_f64();
-        self.surroundings.metrics.poll(self.target.name.as_str(), result, seconds);
+        self.surroundings.metrics.poll(&self.target.name, result, seconds);
         let is_excused = outcome.is_err() && self.capturing;
         match outcome {
             Ok(reading) => self.on_reading(reading, at).await,

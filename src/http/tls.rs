@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use reqwest::Client;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -14,9 +13,9 @@ use rustls_platform_verifier::Verifier;
 use secrecy::ExposeSecret;
 use sha2::{Digest as _, Sha256};
 
-use super::{ClientError, ClientOptions};
+use super::{Agent, ClientError, ClientOptions};
 
-/// What clients share: the set-ups of TLS, and where all options agree the client itself. Clones share one set, which is
+/// What clients share: the set-ups of TLS, and where all options agree the agent itself. Clones share one set, which is
 /// filled as clients are made and lives as long as one of them: the system's authorities are some 100 kB and the sessions
 /// that can be resumed some 40 kB, and a daemon has several clients for each of thousands of targets.
 #[derive(Clone, Default)]
@@ -27,8 +26,8 @@ struct Made {
     /// By the authorities that are trusted besides the system's, as PEM.
     verifiers: BTreeMap<Vec<u8>, Arc<dyn ServerCertVerifier>>,
     configs: BTreeMap<Kind, ClientConfig>,
-    /// Whole clients, by a digest of all that they were made of.
-    clients: BTreeMap<Digest, Client>,
+    /// By a digest of all that they were made of.
+    agents: BTreeMap<Digest, Arc<Agent>>,
 }
 
 type Digest = [u8; 32];
@@ -43,21 +42,22 @@ enum Kind {
 }
 
 impl Trust {
-    /// The client that was made of the same options before, or the one that `make` makes. A client is some 2 kB, and most
-    /// targets of a fleet differ in nothing but their URLs.
-    pub(super) fn shared(
+    /// The agent that was made of the same options before, or the one that `make` makes: most targets of a fleet differ in
+    /// nothing but their URLs.
+    pub(super) fn agent(
         &self,
         options: &ClientOptions,
         is_plain: bool,
-        make: impl FnOnce() -> Result<Client, ClientError>,
-    ) -> Result<Client, ClientError> {
+        make: impl FnOnce(ClientConfig) -> Result<Agent, ClientError>,
+    ) -> Result<Arc<Agent>, ClientError> {
         let digest = digest(options, is_plain);
-        if let Some(client) = self.made().clients.get(&digest) {
-            return Ok(client.clone());
+        if let Some(agent) = self.made().agents.get(&digest) {
+            return Ok(Arc::clone(agent));
         }
-        let client = make()?;
-        self.made().clients.insert(digest, client.clone());
-        Ok(client)
+        let tls = if is_plain { self.plain(options)? } else { self.checked(options)? };
+        let agent = Arc::new(make(tls)?);
+        self.made().agents.insert(digest, Arc::clone(&agent));
+        Ok(agent)
     }
 
     /// Whatever is in it is whole, so a panic elsewhere does no harm.

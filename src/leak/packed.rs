@@ -3,6 +3,7 @@
 //! Unpacked it is ten kilobytes in fifty pieces, of which a poll changes a few; ten thousand targets that wait for their next
 //! poll should not take a hundred megabytes for it.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::leak::detector::DetectorState;
@@ -32,8 +33,15 @@ impl Packed {
     /// Packs.
     #[expect(clippy::missing_panics_doc, reason = "plain data can always be packed")]
     pub fn of(state: &DetectorState) -> Self {
-        let packed = rmp_serde::to_vec(state).expect("plain data of known length, written to memory");
-        Self(packed.into())
+        thread_local! {
+            /// It would grow in steps with each poll.
+            static PACKED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        PACKED.with_borrow_mut(|packed| {
+            packed.clear();
+            rmp_serde::encode::write(packed, state).expect("plain data of known length, written to memory");
+            Self(packed.as_slice().into())
+        })
     }
 
     /// Takes packed bytes for what they are; [`Self::unpack`] finds out.

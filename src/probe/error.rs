@@ -4,7 +4,7 @@ use std::error::Error;
 use std::{fmt, io};
 
 use super::health::HealthError;
-use crate::http::{BodyError, RequestError};
+use crate::http::{BodyError, ConnectError, RequestError};
 
 /// Why a poll brought no reading. Text that came from the target is capped and free of control characters; no
 /// message holds the URL, since its query may be a secret.
@@ -182,17 +182,23 @@ impl ProbeError {
 }
 
 impl ProbeError {
-    /// Tells apart why a request brought no status line.
-    pub(super) fn of_request(error: RequestError) -> Self {
+    /// Of a connection that brought no answer: who wants a certificate of ours says so after the handshake.
+    pub(super) fn unanswered(error: RequestError) -> Self {
+        if error.has_cause(is_tls) { Self::Tls(error) } else { Self::Broken(error) }
+    }
+}
+
+impl From<ConnectError> for ProbeError {
+    /// Tells apart why no connection came about.
+    fn from(error: ConnectError) -> Self {
+        let ConnectError::Failed(error) = error else { return Self::Timeout(Stage::Connecting) };
         if error.is_dns() {
             Self::Dns(error)
         } else if error.has_cause(is_tls) {
             Self::Tls(error)
-        } else if error.is_connect() && error.is_timeout() {
+        } else if error.has_cause(|cause| is_io(cause, io::ErrorKind::TimedOut)) {
             Self::Timeout(Stage::Connecting)
-        } else if !error.is_connect() {
-            Self::Broken(error)
-        } else if error.has_cause(is_refusal) {
+        } else if error.has_cause(|cause| is_io(cause, io::ErrorKind::ConnectionRefused)) {
             Self::Refused
         } else {
             Self::Unreachable(error)
@@ -200,8 +206,8 @@ impl ProbeError {
     }
 }
 
-fn is_refusal(error: &(dyn Error + 'static)) -> bool {
-    error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused)
+fn is_io(error: &(dyn Error + 'static), kind: io::ErrorKind) -> bool {
+    error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == kind)
 }
 
 /// rustls hides its errors within those of I/O, once or twice, and their `source` passes over what they wrap.

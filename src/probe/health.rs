@@ -7,6 +7,7 @@
 //! out and listed in [`Reading::ignored`]. Figures of several processes (arrays, members named by a number) are never
 //! taken by name. Pure: no sockets, no clock.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -119,7 +120,7 @@ pub struct Found {
     /// What it means.
     pub figure: Figure,
     /// How the text became the figure, for people: `MB read as 1048576 bytes`.
-    pub understood: String,
+    pub understood: Cow<'static, str>,
 }
 
 /// The value of a field.

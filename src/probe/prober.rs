@@ -1,19 +1,25 @@
 //! The asking: one GET under two deadlines and a cap.
 
+use std::io::Read as _;
+use std::str::FromStr as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use reqwest::Response;
-use reqwest::header::{ACCEPT, CONNECTION, LOCATION};
-use tokio::time::{Instant, timeout_at};
+use bytes::{Bytes, BytesMut};
+use flate2::read::MultiGzDecoder;
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, LOCATION,
+};
+use hyper::{Request, Response};
+use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use super::health::exposition::{self, Selection};
 use super::health::{self, HealthError, Mapping, Reading};
 use super::{Format, Options, ProbeError, Stage};
-use crate::http::{self, ClientError, ShownUrl};
+use crate::http::{self, Agent, ClientError, Exchange, RequestError, Resting, ShownUrl, Wire};
 
 /// No answer is worth more waiting, and no deadline overflows the clock.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
@@ -22,25 +28,36 @@ const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 #[derive(Debug)]
 pub struct Prober {
     options: Arc<Options>,
-    reader: Reader,
-    client: reqwest::Client,
-    may_reuse: AtomicBool,
+    connection: Connection,
 }
 
-/// What is left of a prober between two polls.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    client: reqwest::Client,
-    /// Whether the last answer may have left an idle connection behind, which the target may have closed since.
-    may_reuse: bool,
-}
+impl Prober {
+    /// Sets up what connects; connects to nothing.
+    pub fn new(options: Options) -> Result<Self, ClientError> {
+        Ok(Self { connection: Connection::new(&options)?, options: Arc::new(options) })
+    }
 
-impl Connection {
-    /// Sets up the client; connects to nothing.
-    pub fn new(options: &Options) -> Result<Self, ClientError> {
-        Ok(Self { client: http::client_for(&options.url, &options.client)?, may_reuse: false })
+    /// One GET and its reading; see [`Connection::probe`].
+    pub async fn probe(&mut self) -> Result<Reading, ProbeError> {
+        self.connection.probe(&self.options).await
     }
 }
+
+/// What is left of a poll for the next one.
+///
+/// A connection is kept where it lives until the next poll. A target that announces to close it earlier
+/// (`Keep-Alive: timeout=5`, as Node does), or closed two in a row without a word, is asked on a new connection each time
+/// from then on, with `Connection: close`.
+#[derive(Debug)]
+pub struct Connection {
+    agent: Arc<Agent>,
+    idle: Option<Resting>,
+    /// Kept connections in a row that were closed by the next poll; the most where that is announced.
+    short_lived: u8,
+}
+
+/// So many may be chance: a target that is started anew closes its connections, too.
+const CHANCE: u8 = 1;
 
 /// Understands the answers.
 #[derive(Debug)]
@@ -74,80 +91,170 @@ impl Reader {
     }
 }
 
-impl Prober {
-    /// Sets up the client; connects to nothing.
-    pub fn new(options: Options) -> Result<Self, ClientError> {
-        let connection = Connection::new(&options)?;
-        Ok(Self::on(Arc::new(options), connection))
-    }
-
-    /// Goes on with what is left of the poll before.
-    pub fn on(options: Arc<Options>, connection: Connection) -> Self {
-        let Connection { client, may_reuse } = connection;
-        Self { reader: Reader::of(&options), options, client, may_reuse: AtomicBool::new(may_reuse) }
-    }
-
-    /// What the next poll can go on with.
-    pub fn into_connection(self) -> Connection {
-        Connection { client: self.client, may_reuse: self.may_reuse.into_inner() }
+impl Connection {
+    /// Sets up what connects; connects to nothing.
+    pub fn new(options: &Options) -> Result<Self, ClientError> {
+        Ok(Self { agent: Agent::of(&options.url, &options.client)?, idle: None, short_lived: 0 })
     }
 
     /// One GET and its reading.
     ///
-    /// Node closes idle connections after 5 s, so the one left from the last poll may be closing while the request is
-    /// sent; then the request goes out once more on a new connection. A new connection that breaks is a failed poll.
+    /// Where the connection left from the last poll is closed, or closes while the request is sent, the request goes out
+    /// once more on a new one. A new connection that breaks is a failed poll.
     ///
     /// Cancel-safe: dropping it closes the connection and leaves nothing behind.
-    pub async fn probe(&self) -> Result<Reading, ProbeError> {
-        let deadline = Instant::now() + self.options.timeout.min(LONGEST_TIMEOUT);
-        let response = timeout_at(deadline, self.ask()).await.map_err(|_| ProbeError::Timeout(Stage::Waiting))??;
-        let response = self.accept(response, deadline).await?;
-        let limit = usize::try_from(self.options.body_limit.bytes()).unwrap_or(usize::MAX);
-        let body: Bytes = timeout_at(deadline, http::read_capped(response, limit))
+    pub async fn probe(&mut self, options: &Options) -> Result<Reading, ProbeError> {
+        let deadline = Instant::now() + options.timeout.min(LONGEST_TIMEOUT);
+        let reader = Reader::of(options);
+        let mut asked = timeout_at(deadline, self.ask(options, &reader))
             .await
-            .map_err(|_| ProbeError::Timeout(Stage::Reading))??;
-        Ok(self.reader.read(&body)?)
-    }
-
-    async fn ask(&self) -> Result<Response, ProbeError> {
-        let may_reuse = self.may_reuse.swap(false, Ordering::Relaxed);
-        let response = match self.send().await {
-            Err(ProbeError::Broken(_)) if may_reuse => self.send().await?,
-            outcome => outcome?,
-        };
-        self.may_reuse.store(true, Ordering::Relaxed);
-        Ok(response)
-    }
-
-    async fn send(&self) -> Result<Response, ProbeError> {
-        let mut request = self.client.get(self.options.url.clone()).header(ACCEPT, self.reader.accepts());
-        if self.options.client.keep_alive.is_zero() {
-            // The target learns at once that nobody will wait on this connection.
-            request = request.header(CONNECTION, "close");
+            .map_err(|_| ProbeError::Timeout(Stage::Waiting))??;
+        let read = asked.read(options, deadline).await;
+        if !is_kept(asked.answer.headers(), options.rest) {
+            self.short_lived = u8::MAX;
         }
-        http::authorize(request, &self.options.credentials)
-            .send()
-            .await
-            .map_err(|error| ProbeError::of_request(error.into()))
+        self.idle = if self.keeps(options) { asked.exchange.rest() } else { None };
+        Ok(reader.read(&read?)?)
     }
 
-    /// Lets 2xx pass; an error's body is read as far as it is shown.
-    async fn accept(&self, response: Response, deadline: Instant) -> Result<Response, ProbeError> {
+    /// Whether a connection is worth keeping for the next poll.
+    fn keeps(&self, options: &Options) -> bool {
+        !options.rest.is_zero() && self.short_lived <= CHANCE
+    }
+
+    async fn ask(&mut self, options: &Options, reader: &Reader) -> Result<Asked, ProbeError> {
+        if let Some(wire) = self.idle.take().map(Resting::wake) {
+            if let Ok(asked) = Asked::on(wire, self.request(options, reader)?).await {
+                self.short_lived = 0;
+                return Ok(asked);
+            }
+            self.short_lived = self.short_lived.saturating_add(1);
+        }
+        let request = self.request(options, reader)?;
+        let wire = self.agent.connect(&options.url).await?;
+        Asked::on(wire, request).await.map_err(ProbeError::unanswered)
+    }
+
+    fn request(&self, options: &Options, reader: &Reader) -> Result<Request<Empty<Bytes>>, ProbeError> {
+        let mut request = self.agent.get(&options.url).map_err(ProbeError::Broken)?;
+        let headers = request.headers_mut();
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static(reader.accepts()));
+        if let Some(value) = options.credentials.header() {
+            headers.insert(AUTHORIZATION, value);
+        }
+        if !self.keeps(options) {
+            // The target learns at once that nobody will wait on this connection.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(request)
+    }
+}
+
+/// False where an answer announces that its connection is closed before `rest` is over: `Keep-Alive: timeout=5, max=1000`
+/// (RFC 2068, 19.7.1.1, which later ones left to custom).
+fn is_kept(headers: &HeaderMap, rest: Duration) -> bool {
+    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+    let announced = headers.get(KEEP_ALIVE).and_then(|value| value.to_str().ok());
+    let parameter = |name: &str| {
+        let parameters = announced?.split(',').filter_map(|parameter| parameter.split_once('='));
+        let (_, value) = parameters
+            .map(|(key, value)| (key.trim(), value.trim()))
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        u64::from_str(value.trim_matches('"')).ok()
+    };
+    parameter("timeout").is_none_or(|seconds| Duration::from_secs(seconds) > rest) && parameter("max") != Some(0)
+}
+
+/// An answer whose head is here.
+struct Asked {
+    exchange: Exchange,
+    answer: Response<Incoming>,
+}
+
+impl Asked {
+    async fn on(wire: Wire, request: Request<Empty<Bytes>>) -> Result<Self, RequestError> {
+        let mut exchange = Exchange::on(wire).await?;
+        let answer = exchange.send(request).await?;
+        Ok(Self { exchange, answer })
+    }
+
+    /// Lets 2xx pass with its whole body; an error's is read as far as it is shown.
+    async fn read(&mut self, options: &Options, deadline: Instant) -> Result<Bytes, ProbeError> {
         /// A status is told at once, with what has come of its body by then.
         const BODY_WAIT: Duration = Duration::from_secs(1);
-        let status = response.status();
+        let status = self.answer.status();
         let code = status.as_u16();
         if status.is_success() {
-            return Ok(response);
+            let limit = usize::try_from(options.body_limit.bytes()).unwrap_or(usize::MAX);
+            let body =
+                timeout_at(deadline, self.body(limit)).await.map_err(|_| ProbeError::Timeout(Stage::Reading))??;
+            return self.unpack(body, limit);
         }
-        if let Some(location) = response.headers().get(LOCATION).filter(|_| status.is_redirection()) {
-            let location = shown_location(&self.options.url, &String::from_utf8_lossy(location.as_bytes()));
+        if let Some(location) = self.answer.headers().get(LOCATION).filter(|_| status.is_redirection()) {
+            let location = shown_location(&options.url, &String::from_utf8_lossy(location.as_bytes()));
             return Err(ProbeError::Redirected { code, location });
         }
-        let deadline = deadline.min(Instant::now() + BODY_WAIT);
-        let start = timeout_at(deadline, http::read_start(response)).await.unwrap_or_default();
+        let patience = BODY_WAIT.min(deadline.saturating_duration_since(Instant::now()));
+        let mut start = BytesMut::new();
+        // What came before it broke is shown, too.
+        timeout(patience, self.start(&mut start)).await.ok();
+        let start = self.unpack(start.freeze(), LONGEST_START).unwrap_or_default();
         Err(ProbeError::Status { code, body: health::start_of(&start) })
     }
+
+    /// The body as it was sent, of at most `limit` bytes; stops at the first byte beyond.
+    async fn body(&mut self, limit: usize) -> Result<Bytes, ProbeError> {
+        let body = self.answer.body_mut();
+        let mut whole = Bytes::new();
+        while let Some(chunk) = self.exchange.chunk(body).await {
+            let chunk = chunk.map_err(ProbeError::Broken)?;
+            if whole.len().saturating_add(chunk.len()) > limit {
+                return Err(ProbeError::TooLarge { limit_bytes: limit });
+            }
+            whole = joined(whole, chunk);
+        }
+        Ok(whole)
+    }
+
+    /// The first few kilobytes of the body.
+    async fn start(&mut self, start: &mut BytesMut) {
+        let body = self.answer.body_mut();
+        while let Some(Ok(chunk)) = self.exchange.chunk(body).await {
+            let room = LONGEST_START.saturating_sub(start.len());
+            start.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+            if start.len() == LONGEST_START {
+                break;
+            }
+        }
+    }
+
+    /// Undoes `Content-Encoding: gzip`.
+    fn unpack(&self, body: Bytes, limit: usize) -> Result<Bytes, ProbeError> {
+        let encoding = self.answer.headers().get(CONTENT_ENCODING);
+        if encoding.is_none_or(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"gzip")) || body.is_empty() {
+            return Ok(body);
+        }
+        let mut unpacked = Vec::new();
+        let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+        MultiGzDecoder::new(body.as_ref())
+            .take(most)
+            .read_to_end(&mut unpacked)
+            .map_err(|error| ProbeError::Broken(error.into()))?;
+        if unpacked.len() > limit { Err(ProbeError::TooLarge { limit_bytes: limit }) } else { Ok(unpacked.into()) }
+    }
+}
+
+/// More of an error's body than any message shows.
+const LONGEST_START: usize = 4 << 10;
+
+/// Most bodies come in one piece, which is not copied.
+fn joined(whole: Bytes, more: Bytes) -> Bytes {
+    if whole.is_empty() {
+        return more;
+    }
+    let mut whole = BytesMut::from(whole);
+    whole.extend_from_slice(&more);
+    whole.freeze()
 }
 
 /// Where a redirect points, without what may be secret.

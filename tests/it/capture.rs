@@ -6,6 +6,7 @@ mod profile;
 pub(crate) mod scripted;
 
 use std::fs::File;
+use std::sync::Arc;
 use std::time::Duration;
 
 use heapwatch::capture::download::{Capturer, Downloaded};
@@ -29,7 +30,7 @@ fn options(server: &Scripted) -> Options {
     Options {
         url: Url::parse(&format!("http://{}/admin/heap-snapshot?token=hunter2", server.address)).unwrap(),
         credentials: Credentials::Bearer("hunter2".into()),
-        client: ClientOptions::default(),
+        client: Arc::new(ClientOptions::default()),
         gate: GateOptions::default(),
         deadlines: Deadlines { first_byte: AMPLE, idle: AMPLE, total: AMPLE, max_bytes: ByteSize::mib(256) },
         pair_gap: Duration::from_mins(30),

@@ -1,6 +1,7 @@
 //! Polls over real sockets: every fault is a failure with a reason, and none outlasts its deadline or cap.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use heapwatch::clock::Timestamp;
@@ -21,7 +22,8 @@ fn options(url: &str) -> Options {
     Options {
         url: url.parse().unwrap(),
         credentials: Credentials::None,
-        client: ClientOptions { connect_timeout: Duration::from_secs(2), ..ClientOptions::default() },
+        client: Arc::new(ClientOptions { connect_timeout: Duration::from_secs(2), ..ClientOptions::default() }),
+        rest: Duration::from_secs(90),
         timeout: Duration::from_secs(10),
         body_limit: ByteSize::mib(1),
         format: heapwatch::probe::Format::Json,
@@ -47,7 +49,7 @@ fn heap_used(reading: Reading) -> Option<u64> {
 async fn a_good_target_is_read_over_one_connection() {
     for manner in [Manner::Answers(BODY.into()), Manner::AnswersGzip(BODY.into())] {
         let server = Faulty::start(manner).await;
-        let prober = prober(&server);
+        let mut prober = prober(&server);
         for _ in 0..3 {
             assert_eq!(heap_used(prober.probe().await.unwrap()), Some(123 << 20));
         }
@@ -56,17 +58,15 @@ async fn a_good_target_is_read_over_one_connection() {
     }
 }
 
-/// Thousands of targets that are polled every half minute share a client, which keeps none of their connections.
 #[tokio::test]
-async fn a_client_that_keeps_nothing_says_so_and_opens_a_connection_for_each_poll() {
+async fn who_keeps_nothing_says_so_and_opens_a_connection_for_each_poll() {
     let servers =
         [Faulty::start(Manner::Answers(BODY.into())).await, Faulty::start(Manner::Answers(BODY.into())).await];
-    let client = ClientOptions { keep_alive: Duration::ZERO, ..ClientOptions::default() };
-    let probers = servers
+    let mut probers = servers
         .each_ref()
-        .map(|server| Prober::new(Options { client: client.clone(), ..options(&server.url(PATH)) }).unwrap());
+        .map(|server| Prober::new(Options { rest: Duration::ZERO, ..options(&server.url(PATH)) }).unwrap());
     for _ in 0..3 {
-        for (server, prober) in servers.iter().zip(&probers) {
+        for (server, prober) in servers.iter().zip(&mut probers) {
             assert_eq!(heap_used(prober.probe().await.unwrap()), Some(123 << 20));
             assert!(server.last_head().to_lowercase().contains("\r\nconnection: close\r\n"), "{}", server.last_head());
         }
@@ -79,7 +79,7 @@ async fn a_client_that_keeps_nothing_says_so_and_opens_a_connection_for_each_pol
 #[tokio::test]
 async fn a_connection_closed_while_idle_is_no_failed_poll() {
     let server = Faulty::start(Manner::ClosesIdle { json: BODY.into(), after: Duration::from_millis(5) }).await;
-    let prober = prober(&server);
+    let mut prober = prober(&server);
     for turn in 1..=20 {
         prober.probe().await.unwrap();
         wait_for("the server closes", async || (server.closed() == turn).then_some(())).await;
@@ -91,18 +91,53 @@ async fn a_connection_closed_while_idle_is_no_failed_poll() {
 #[tokio::test]
 async fn a_kept_connection_that_closes_on_the_request_is_asked_anew_at_once() {
     let server = Faulty::start(Manner::ClosesOnSecondRequest(BODY.into())).await;
-    let prober = prober(&server);
-    for _ in 0..3 {
+    let mut prober = prober(&server);
+    for _ in 0..4 {
         prober.probe().await.unwrap();
     }
-    assert_eq!((server.connections(), server.requests()), (3, 5), "two of three polls met a closing connection");
+    assert_eq!(
+        (server.connections(), server.requests()),
+        (4, 6),
+        "two polls met a closing connection, and that was enough"
+    );
+    assert!(server.last_head().to_lowercase().contains("\r\nconnection: close\r\n"), "{}", server.last_head());
+}
+
+/// Node says how long it waits for the next request of a connection.
+#[tokio::test]
+async fn a_connection_that_is_announced_to_end_is_not_kept() {
+    for (seconds, connections) in [(4, 4), (5, 4), (6, 1)] {
+        let announced = Manner::Announces { json: BODY.into(), keep_alive: format!("timeout={seconds}, max=100") };
+        let server = Faulty::start(announced).await;
+        let mut options = options(&server.url(PATH));
+        options.rest = Duration::from_secs(5);
+        let mut prober = Prober::new(options).unwrap();
+        for _ in 0..4 {
+            prober.probe().await.unwrap();
+        }
+        assert_eq!((server.connections(), server.requests()), (connections, 4), "{seconds} s");
+        let says_close = server.last_head().to_lowercase().contains("\r\nconnection: close\r\n");
+        assert_eq!(says_close, connections > 1, "{}", server.last_head());
+    }
+}
+
+/// Bytes that nobody asked for would be taken for the answer to the next poll.
+#[tokio::test]
+async fn a_connection_that_talks_out_of_turn_is_not_used_again() {
+    const ONE_TOO_MANY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 18\r\n\r\n{\"heapUsed\":1000}\nHTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{\"heapUsed\":6666}";
+    let server = Faulty::start(Manner::SaysAndStays(ONE_TOO_MANY)).await;
+    let mut prober = prober(&server);
+    for _ in 0..3 {
+        assert_eq!(heap_used(prober.probe().await.unwrap()), Some(1_000));
+    }
+    assert_eq!((server.connections(), server.requests()), (3, 3));
 }
 
 /// An answer of 500 leaves a kept connection behind, too; a recovered target must not fail one poll more for it.
 #[tokio::test]
 async fn a_kept_connection_may_come_from_a_failed_poll() {
     let server = Faulty::start(Manner::RefusesThenCloses(503)).await;
-    let prober = prober(&server);
+    let mut prober = prober(&server);
     for _ in 0..3 {
         assert_eq!(prober.probe().await.unwrap_err().reason(), Reason::Status);
     }
@@ -112,7 +147,7 @@ async fn a_kept_connection_may_come_from_a_failed_poll() {
 #[tokio::test]
 async fn a_new_connection_that_closes_is_a_failed_poll() {
     let server = Faulty::start(Manner::ClosesUnanswered).await;
-    let prober = prober(&server);
+    let mut prober = prober(&server);
     for polls in 1..=2 {
         assert_eq!(prober.probe().await.unwrap_err().reason(), Reason::Broken);
         assert_eq!(server.requests(), polls, "asked once");
@@ -163,8 +198,8 @@ async fn each_deadline_names_its_stage() {
     ] {
         let server = Faulty::start(manner.clone()).await;
         let mut options = options(&server.url(PATH).replace("http:", &format!("{scheme}:")));
-        options.client.ca_pem = Some(certificates.pem().into_bytes());
-        options.client.connect_timeout = Duration::from_millis(100);
+        Arc::make_mut(&mut options.client).ca_pem = Some(certificates.pem().into_bytes());
+        Arc::make_mut(&mut options.client).connect_timeout = Duration::from_millis(100);
         options.timeout = Duration::from_millis(300);
         let began = Instant::now();
         let failure = Prober::new(options).unwrap().probe().await.unwrap_err();
@@ -230,7 +265,7 @@ async fn credentials_and_headers_are_sent() {
         let denied = Prober::new(options.clone()).unwrap().probe().await.unwrap_err();
         assert!(matches!(denied, ProbeError::Status { code: 401, .. }), "{denied:?}");
         options.credentials = credentials;
-        options.client.headers = vec![("X-Scope".into(), "memory".into())];
+        Arc::make_mut(&mut options.client).headers = vec![("X-Scope".into(), "memory".into())];
         Prober::new(options).unwrap().probe().await.unwrap();
         assert!(server.last_head().contains("x-scope: memory\r\n"), "{}", server.last_head());
     }
@@ -247,7 +282,7 @@ async fn only_trusted_certificates_for_the_right_name_are_accepted() {
     ] {
         let server = Faulty::start_tls(Manner::Answers(BODY.into()), ours.acceptor(host)).await;
         let mut options = options(&server.url(PATH));
-        options.client.ca_pem = trusted.map(|authority| authority.pem().into_bytes());
+        Arc::make_mut(&mut options.client).ca_pem = trusted.map(|authority| authority.pem().into_bytes());
         let outcome = Prober::new(options).unwrap().probe().await;
         match outcome {
             Ok(reading) => assert!(is_good, "{reading:?}"),
@@ -261,10 +296,10 @@ async fn a_client_certificate_opens_the_door_that_asks_for_one() {
     let authority = Authority::new("ours");
     let server = Faulty::start_tls(Manner::Answers(BODY.into()), authority.demanding_acceptor("127.0.0.1")).await;
     let mut options = options(&server.url(PATH));
-    options.client.ca_pem = Some(authority.pem().into_bytes());
+    Arc::make_mut(&mut options.client).ca_pem = Some(authority.pem().into_bytes());
     let failure = Prober::new(options.clone()).unwrap().probe().await.unwrap_err();
     assert_eq!(failure.reason(), Reason::Tls, "{}", one_line(&failure));
-    options.client.identity_pem = Some(authority.client_pem().into());
+    Arc::make_mut(&mut options.client).identity_pem = Some(authority.client_pem().into());
     Prober::new(options).unwrap().probe().await.unwrap();
 }
 

@@ -193,7 +193,7 @@ impl Dispatcher {
     pub(super) async fn on_captured(&mut self, finished: Finished, batch: &mut Batch) {
         let name = finished.target.clone();
         let outcome = finished.outcome.as_ref().map_or_else(CaptureFailure::reason, |_| "stored");
-        self.tools.metrics.capture(name.as_str(), outcome);
+        self.tools.metrics.capture(&name, outcome);
         let Some(running) = self.cares.get_mut(&name).and_then(|care| care.running.take()) else {
             // The target has left the configuration meanwhile; its budget is kept for the case that it comes back.
             return batch.writes.push(attempt(&name, finished.part, finished.began, outcome));
@@ -236,11 +236,11 @@ impl Dispatcher {
         let kept = Kept { name: snapshot.name.clone(), path: snapshot.path.clone() };
         match running.part {
             // Taken so that a leak that is confirmed soon after has something to be compared with: no cooldown.
-            PairPart::Baseline => memory.to_summarise = Some(kept),
+            PairPart::Baseline => memory.to_summarise = Some(Box::new(kept)),
             // A restart has begun the pair anew, so this one is of a life that is over.
             _ if running.died => {}
             PairPart::First => {
-                memory.to_summarise = Some(kept.clone());
+                memory.to_summarise = Some(Box::new(kept.clone()));
                 memory.on_first_stored(kept, ended, gap);
             }
             PairPart::Second => {
@@ -250,7 +250,8 @@ impl Dispatcher {
             }
         }
         if let (Some(heap_used), Some(rss_before)) = (running.heap_used, running.rss) {
-            care.memory.settling = Some(Settling { heap_used, rss_before, rss_peak: rss_before, polls_before });
+            let settling = Settling { heap_used, rss_before, rss_peak: rss_before, polls_before };
+            care.memory.settling = Some(Box::new(settling));
         }
         let sidecar = &snapshot.sidecar;
         let snapshot = StoredSnapshot {
@@ -295,7 +296,7 @@ impl Dispatcher {
     }
 
     fn make_capturer(target: &Target) -> Option<Arc<Capturer>> {
-        match Capturer::new(target.capture.clone()?) {
+        match Capturer::new(*target.capture.clone()?) {
             Ok(capturer) => Some(Arc::new(capturer)),
             Err(problem) => {
                 // `config` has built the same client before it let the file through.
@@ -320,7 +321,8 @@ fn prepare(
     tools: &super::Tools,
 ) -> Job {
     if part != PairPart::Second || care.memory.pair.is_none() {
-        care.memory.pair = Some(Pair { id: format!("{}-{}", care.target.name, now.to_compact()), first: None });
+        let pair = Pair { id: format!("{}-{}", care.target.name, now.to_compact()), first: None };
+        care.memory.pair = Some(Box::new(pair));
     }
     let pair = care.memory.pair.as_ref().map_or_else(String::new, |pair| pair.id.clone());
     Job {

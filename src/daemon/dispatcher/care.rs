@@ -44,9 +44,9 @@ pub(super) struct Memory {
     /// When that episode was confirmed.
     pub(super) confirmed: Option<Timestamp>,
     /// The pair being taken in this life.
-    pub(super) pair: Option<Pair>,
+    pub(super) pair: Option<Box<Pair>>,
     /// The capture that is due.
-    pub(super) wanted: Option<Wanted>,
+    pub(super) wanted: Option<Box<Wanted>>,
     /// The second was due while its first was still held back.
     #[serde(default)]
     pub(super) second_is_due: bool,
@@ -58,7 +58,7 @@ pub(super) struct Memory {
     pub(super) snapshots: Vec<String>,
     /// The first snapshot whose summary is owed.
     #[serde(default)]
-    pub(super) to_summarise: Option<Kept>,
+    pub(super) to_summarise: Option<Box<Kept>>,
     /// The pair whose comparison is owed.
     pub(super) to_analyse: Option<Box<(Kept, Kept)>>,
     /// The pair of profiles.
@@ -70,7 +70,7 @@ pub(super) struct Memory {
     pub(super) kills_this_week: u32,
     /// The last capture, until its cost is known.
     #[serde(default)]
-    pub(super) settling: Option<Settling>,
+    pub(super) settling: Option<Box<Settling>>,
     /// When the polls began to fail that it was called down for; it is down still.
     #[serde(default)]
     pub(super) down_since: Option<Timestamp>,
@@ -190,7 +190,8 @@ impl Memory {
 
     /// Marks a capture as due.
     pub(super) fn want(&mut self, part: PairPart, at: Timestamp) {
-        self.wanted = Some(Wanted { part, since: at, not_before: at, told: Vec::new(), refusals: Vec::new() });
+        let wanted = Wanted { part, since: at, not_before: at, told: Vec::new(), refusals: Vec::new() };
+        self.wanted = Some(Box::new(wanted));
     }
 
     /// The detector asks for a snapshot. A second one waits for its first, which the gate may hold back for hours. One
@@ -313,13 +314,13 @@ impl Care {
         });
         let capture = self.target.capture.as_ref();
         CareStatus {
-            episode,
+            episode: episode.map(Box::new),
             capturing: self.running.map(|running| running.part),
             profiles: match &self.target.profile {
                 Some(_) => memory.profiling.says(),
                 None => Some("off in the configuration".to_owned()),
             },
-            waiting,
+            waiting: waiting.map(Box::new),
             disarmed: self.disarmed.as_ref().map(|disarmed| disarmed.why.clone()),
             captures_last_day: u32::try_from(self.attempts.len()).unwrap_or(u32::MAX),
             daily_budget: capture.map_or(0, |capture| capture.gate.daily_budget),
@@ -354,7 +355,7 @@ mod tests {
         memory.on_due(PairPart::Second, at(60));
         assert_eq!(memory.wanted.as_ref().map(|wanted| wanted.part), Some(PairPart::First), "still held back");
         memory.wanted = None;
-        memory.pair = Some(Pair { id: "p".into(), first: None });
+        memory.pair = Some(Box::new(Pair { id: "p".into(), first: None }));
         let kept = Kept { name: "first".into(), path: "first".into() };
         memory.on_first_stored(kept, at(300), Duration::from_mins(1));
         let wanted = memory.wanted.clone().unwrap();
@@ -364,7 +365,7 @@ mod tests {
     #[test]
     fn a_new_life_forgets_half_a_pair() {
         let mut memory = memory();
-        memory.pair = Some(Pair { id: "p".into(), first: Some(Kept { name: "f".into(), path: "f".into() }) });
+        memory.pair = Some(Box::new(Pair { id: "p".into(), first: Some(Kept { name: "f".into(), path: "f".into() }) }));
         memory.on_due(PairPart::Second, at(0));
         memory.begin_life();
         assert_eq!((memory.first(), memory.wanted.is_none(), memory.second_is_due), (None, true, false));

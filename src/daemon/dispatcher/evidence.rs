@@ -49,7 +49,7 @@ impl Dispatcher {
         let was_summary = care.memory.to_summarise.take_if(|kept| kept.name == snapshot).is_some();
         // A pair that was completed meanwhile is owed still.
         care.memory.to_analyse.take_if(|pair| pair.1.name == snapshot);
-        let of_profiles = care.memory.profiling.to_compare.take_if(|(_, second)| second.name == snapshot).is_some();
+        let of_profiles = care.memory.profiling.to_compare.take_if(|pair| pair.1.name == snapshot).is_some();
         match outcome {
             Ok(finding) => self.on_finding(&target, snapshot, finding, at, batch).await,
             Err(failure) => {
@@ -111,12 +111,12 @@ impl Dispatcher {
 
 /// Comparisons go first: they are what somebody waits for. That of profiles takes no time.
 fn owed_by(memory: &Memory) -> Option<(String, Task)> {
-    if let Some((first, second)) = memory.profiling.to_compare.clone() {
+    if let Some((first, second)) = memory.profiling.to_compare.as_deref().cloned() {
         return Some((second.name, Task::Profiles(first.path, second.path)));
     }
     if let Some((first, second)) = memory.to_analyse.as_deref().cloned() {
         return Some((second.name, Task::Comparison(first.path, second.path)));
     }
-    let kept = memory.to_summarise.clone()?;
+    let kept = memory.to_summarise.as_deref().cloned()?;
     Some((kept.name, Task::Summary(kept.path)))
 }

@@ -46,7 +46,7 @@ impl Dispatcher {
         let life = status.watch.life.map(|life| life.number);
         let Some(part) = care.memory.profiling.due(life, now) else { return };
         if let Some(why) = self.why_no_profile(name, now).await {
-            self.tools.metrics.profile(name.as_str(), "refused");
+            self.tools.metrics.profile(name, "refused");
             return self.put_off(name, &why, now, batch);
         }
         let Some(profiler) = self.cares.get(name).and_then(|care| Self::make_profiler(&care.target)) else { return };
@@ -149,7 +149,7 @@ impl Dispatcher {
             Err(failure) if failure.is_absence(is_promised) => self.on_profile_absent(&name, &failure, now, batch),
             Err(failure) => self.on_profile_failed(&name, &running, &failure, now, batch),
         };
-        self.tools.metrics.profile(name.as_str(), result);
+        self.tools.metrics.profile(&name, result);
         // A snapshot that is due has waited for it.
         self.try_capture(&name, now, batch).await;
     }
@@ -236,7 +236,7 @@ impl Dispatcher {
     }
 
     fn make_profiler(target: &Target) -> Option<Arc<Capturer>> {
-        match Capturer::of_profiles(target.profile.clone()?) {
+        match Capturer::of_profiles(*target.profile.clone()?) {
             Ok(profiler) => Some(Arc::new(profiler)),
             Err(problem) => {
                 // `config` has built the same client before it let the file through.

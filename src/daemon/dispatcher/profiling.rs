@@ -23,7 +23,7 @@ pub(super) struct Profiling {
     /// Names of the open episode's profiles, oldest first.
     pub(super) profiles: Vec<String>,
     /// The pair whose comparison is owed.
-    pub(super) to_compare: Option<(Kept, Kept)>,
+    pub(super) to_compare: Option<Box<(Kept, Kept)>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ enum Stage {
     /// The first is due from then on.
     First { not_before: Timestamp },
     /// The first is stored; the second, of the same life, is due from then on.
-    Second { pair: String, first: Kept, life: Option<u64>, not_before: Timestamp },
+    Second { pair: String, first: Box<Kept>, life: Option<u64>, not_before: Timestamp },
     /// Both are stored, which is evidence enough for one episode.
     Complete,
 }
@@ -89,9 +89,9 @@ impl Profiling {
     pub(super) fn on_stored(&mut self, kept: Kept, pair: String, life: Option<u64>, second_due: Timestamp) {
         self.trouble = None;
         self.stage = match std::mem::take(&mut self.stage) {
-            Stage::First { .. } => Stage::Second { pair, first: kept, life, not_before: second_due },
+            Stage::First { .. } => Stage::Second { pair, first: Box::new(kept), life, not_before: second_due },
             Stage::Second { first, .. } => {
-                self.to_compare = Some((first, kept));
+                self.to_compare = Some(Box::new((*first, kept)));
                 Stage::Complete
             }
             other => other,
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(profiling.due(Some(1), minute(31)), Some(PairPart::Second));
         assert_eq!(profiling.pair_id("api", minute(31)), "p");
         profiling.on_stored(kept("b"), "p".into(), Some(1), minute(62));
-        assert_eq!(profiling.to_compare, Some((kept("a"), kept("b"))));
+        assert_eq!(profiling.to_compare.as_deref(), Some(&(kept("a"), kept("b"))));
         profiling.on_leak(minute(70));
         assert_eq!(profiling.due(Some(1), minute(99)), None, "a whole pair is enough for an episode");
     }

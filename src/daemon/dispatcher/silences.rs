@@ -90,7 +90,7 @@ impl Dispatcher {
         self.tools.board.keep_house(|house| house.silences.clone_from(silences));
         for (name, care) in &self.cares {
             let mark = covering(silences, name, &care.target.labels);
-            self.tools.board.care(name, |shown| shown.silenced = mark);
+            self.tools.board.care(name, |shown| shown.silenced = mark.map(Box::new));
         }
     }
 
@@ -103,7 +103,7 @@ impl Dispatcher {
     pub(super) fn show_care(&self, name: &TargetName) {
         let Some(care) = self.cares.get(name) else { return };
         let mut status = care.status();
-        status.silenced = covering(&self.silences, name, &care.target.labels);
+        status.silenced = covering(&self.silences, name, &care.target.labels).map(Box::new);
         self.tools.board.care(name, |shown| *shown = status);
     }
 

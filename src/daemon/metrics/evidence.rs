@@ -7,6 +7,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use super::{FloatGauge, Metrics, ReasonLabel, TargetResult};
+use crate::target::TargetName;
 
 #[derive(Debug)]
 pub(super) struct Evidence {
@@ -77,13 +78,13 @@ impl Evidence {
 
 impl Metrics {
     /// A capture ended; `result` is `stored` or the name of its failure.
-    pub fn capture(&self, target: &str, result: &'static str) {
-        self.evidence.captures.get_or_create(&TargetResult { target: target.to_owned(), result }).inc();
+    pub fn capture(&self, target: &TargetName, result: &'static str) {
+        self.evidence.captures.get_or_create(&TargetResult::of(target, result)).inc();
     }
 
     /// A profile was asked for, or could not be; `result` is `stored`, `absent`, `refused` or the name of its failure.
-    pub fn profile(&self, target: &str, result: &'static str) {
-        self.evidence.profiles.get_or_create(&TargetResult { target: target.to_owned(), result }).inc();
+    pub fn profile(&self, target: &TargetName, result: &'static str) {
+        self.evidence.profiles.get_or_create(&TargetResult::of(target, result)).inc();
     }
 
     /// A snapshot was stored.

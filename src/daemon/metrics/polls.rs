@@ -6,6 +6,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use super::{Metrics, TargetResult};
+use crate::target::TargetName;
 
 #[derive(Debug)]
 pub(super) struct Polls {
@@ -49,8 +50,8 @@ impl Polls {
 
 impl Metrics {
     /// One poll ended; `result` is `ok` or the name of a probe failure.
-    pub fn poll(&self, target: &str, result: &'static str, seconds: f64) {
-        self.polls.ended.get_or_create(&TargetResult { target: target.to_owned(), result }).inc();
+    pub fn poll(&self, target: &TargetName, result: &'static str, seconds: f64) {
+        self.polls.ended.get_or_create(&TargetResult::of(target, result)).inc();
         self.polls.duration.observe(seconds);
     }
 

@@ -6,7 +6,7 @@
 //! the search, also where nothing stands at it.
 
 use super::field::{Field, Kind};
-use super::figure::{Outcome, Scalar, interpret};
+use super::figure::{Outcome, Scalar, append, interpret};
 use super::walk::{Candidate, Findings};
 use super::{Found, Gauge, HealthError, Ignored, Mapping, Pointer, Reading};
 use crate::http;
@@ -78,23 +78,24 @@ impl Chooser {
                 Some(reason) => self.reading.ignored.push(Ignored {
                     field,
                     pointer: shown_pointer(&candidate.pointer),
-                    raw: candidate.raw.clone(),
+                    raw: candidate.scalar.shown(),
                     reason,
                 }),
-                None => usable.push(candidate.clone()),
+                None => usable.push(candidate),
             }
         }
         usable.sort_by_key(|candidate| self.rank(candidate));
         let mut usable = usable.into_iter();
         let Some(best) = usable.next() else { return Ok(()) };
-        let preferred_to = |other: Candidate| format!("; preferred to `{}`", shown_pointer(&other.pointer));
-        self.settle(Choice {
+        let preferred_to = |other: &Candidate| format!("; preferred to `{}`", shown_pointer(&other.pointer));
+        let choice = Choice {
             field,
             pointer: shown_pointer(&best.pointer),
-            raw: best.raw,
-            outcome: best.outcome,
+            raw: best.scalar.shown(),
+            outcome: best.outcome.clone(),
             note: usable.next().map(preferred_to).unwrap_or_default(),
-        })
+        };
+        self.settle(choice)
     }
 
     fn unusable(&self, candidate: &Candidate) -> Option<String> {
@@ -107,7 +108,7 @@ impl Chooser {
     }
 
     fn is_home(&self, candidate: &Candidate) -> bool {
-        self.home.as_ref() == Some(&candidate.home)
+        self.home.as_deref() == Some(candidate.home())
     }
 
     /// Smaller is better; sorting is stable, so the order of the document decides last.
@@ -118,8 +119,9 @@ impl Chooser {
     fn settle(&mut self, choice: Choice) -> Result<(), HealthError> {
         let Choice { field, pointer, raw, outcome, note } = choice;
         let reason = match outcome {
-            Outcome::Figure { figure, understood, .. } => {
-                self.reading.found.push(Found { field, pointer, raw, figure, understood: understood + &note });
+            Outcome::Figure { figure, mut understood, .. } => {
+                append(&mut understood, &note);
+                self.reading.found.push(Found { field, pointer, raw, figure, understood });
                 return Ok(());
             }
             // Verdict and safety gate stand on these two: who reports nonsense in them is not believed in the rest.
@@ -140,7 +142,7 @@ fn home_of(candidates: &[Candidate]) -> Option<String> {
             candidates.iter().filter(|known| known.field == field && !matches!(known.outcome, Outcome::Unusable(_)));
         usable
             .min_by_key(|known| (!known.is_among_memory, known.depth, is_rounded(known), known.place))
-            .map(|best| best.home.clone())
+            .map(|best| best.home().to_owned())
     })
 }
 

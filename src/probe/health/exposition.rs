@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::field::{Field, Kind};
-use super::figure::{Outcome, Scalar, interpret};
+use super::figure::{Outcome, Scalar, append, interpret};
 use super::names::{Unit, pointer_key};
 use super::{Found, Gauge, HealthError, Ignored, Reading, start_of};
 use crate::http;
@@ -250,8 +250,9 @@ fn settle(
     let scalar = Scalar::Number(tally.sum);
     let (pointer, raw) = (tally.shown.clone(), scalar.shown());
     let reason = match interpret(field, unit.or_else(|| usual_unit(field)), &scalar) {
-        Outcome::Figure { figure, understood, .. } => {
-            reading.found.push(Found { field, pointer, raw, figure, understood: understood + note });
+        Outcome::Figure { figure, mut understood, .. } => {
+            append(&mut understood, note);
+            reading.found.push(Found { field, pointer, raw, figure, understood });
             return Ok(());
         }
         Outcome::Absurd if matches!(field, Field::HeapUsed | Field::Rss) => {

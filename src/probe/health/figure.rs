@@ -1,5 +1,6 @@
 //! What one value of the body means as a figure of its field, and how that was decided.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::Figure;
@@ -55,11 +56,18 @@ impl Scalar {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
     /// A figure, how it was understood, and whether it is rounded to a unit.
-    Figure { figure: Figure, understood: String, is_rounded: bool },
+    Figure { figure: Figure, understood: Cow<'static, str>, is_rounded: bool },
     /// A number that cannot be true.
     Absurd,
     /// Nothing to use, and why.
     Unusable(String),
+}
+
+/// Adds a note to how a figure was understood.
+pub(super) fn append(understood: &mut Cow<'static, str>, note: &str) {
+    if !note.is_empty() {
+        understood.to_mut().push_str(note);
+    }
 }
 
 /// Reads `scalar` as a figure of `field`; a plain number is in `unit`, else in the field's own (bytes, seconds).
@@ -82,7 +90,7 @@ fn bytes(unit: Option<Unit>, scalar: &Scalar) -> Outcome {
     let Scalar::Text(text) = scalar else { return Outcome::Unusable(format!("is {}, not a size", scalar.shown())) };
     match ByteSize::parse(text, Prefixes::Binary) {
         Ok(size) => {
-            let understood = format!("{} bytes, with 1 KB = 1024 B and 1 MB = 1024 KB", size.bytes());
+            let understood = format!("{} bytes, with 1 KB = 1024 B and 1 MB = 1024 KB", size.bytes()).into();
             Outcome::Figure { figure: Figure::Bytes(size.bytes()), understood, is_rounded: true }
         }
         // A number and a unit, but negative or too much.
@@ -100,7 +108,7 @@ fn number_of_bytes(number: f64, unit: Option<Unit>) -> Outcome {
     let understood = match unit {
         None => "plain number, so bytes".into(),
         Some(_) if factor == 1 => "bytes, as the name says".into(),
-        Some(_) => format!("{bytes} bytes: the name says {name}, each of {factor} bytes"),
+        Some(_) => format!("{bytes} bytes: the name says {name}, each of {factor} bytes").into(),
     };
     Outcome::Figure { figure: Figure::Bytes(bytes), understood, is_rounded: factor > 1 }
 }
@@ -112,7 +120,7 @@ fn hint_at_megabytes(field: Field, unit: Option<Unit>, outcome: Outcome) -> Outc
         Outcome::Figure { figure: Figure::Bytes(bytes @ 1..SMALLEST_USUAL), understood, is_rounded: false }
             if is_never_small && unit.is_none() =>
         {
-            let understood = format!("{understood}; if it means MB, map the field as {field}MB");
+            let understood = format!("{understood}; if it means MB, map the field as {field}MB").into();
             Outcome::Figure { figure: Figure::Bytes(bytes), understood, is_rounded: false }
         }
         outcome => outcome,
@@ -147,10 +155,10 @@ fn span(unit: Option<Unit>, scalar: &Scalar) -> Outcome {
         (Some(number), _) => {
             let why = if unit.is_some() { "the name says" } else { "plain number, so" };
             // A negative or huge product is no Duration.
-            (Duration::try_from_secs_f64(number * factor as f64 / 1000.0).ok(), format!("{why} {name}"))
+            (Duration::try_from_secs_f64(number * factor as f64 / 1000.0).ok(), format!("{why} {name}").into())
         }
         (None, Scalar::Text(text)) => (spelled_span(text), "text with units".into()),
-        (None, _) => (None, String::new()),
+        (None, _) => (None, Cow::default()),
     };
     match span.filter(|span| *span <= LONGEST_UPTIME) {
         Some(span) => Outcome::Figure { figure: Figure::Span(span), understood, is_rounded: false },

@@ -3,6 +3,9 @@
 //! A name is compared without case and separators, so `heapUsed`, `heap_used` and `heap-used` are one. A name may be
 //! spread over the last members of a path: `heap.used` is `heapUsed`.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::field::{Field, Kind};
 
 /// How many members at the end of a path may form a name: `gc.major.count`.
@@ -10,6 +13,8 @@ pub(super) const LONGEST_PATH: usize = 3;
 
 /// Longer names are nobody's.
 const LONGEST_NAME: usize = 64;
+/// Shorter ones as well.
+const SHORTEST_NAME: usize = 3;
 
 /// Names of each field, the usual one first; the earlier wins where several stand in one object.
 ///
@@ -211,10 +216,17 @@ pub(super) struct Name {
 
 /// A member's name without case and separators; empty where it is too long to be anybody's.
 pub(super) fn plain(key: &str) -> String {
-    if key.len() > LONGEST_NAME {
-        return String::new();
+    let mut plain = String::new();
+    make_plain(key, &mut plain);
+    plain
+}
+
+/// The same in place of what `plain` was.
+pub(super) fn make_plain(key: &str, plain: &mut String) {
+    plain.clear();
+    if key.len() <= LONGEST_NAME {
+        plain.extend(key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()));
     }
-    key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// The field that the last of these plain names make.
@@ -223,12 +235,13 @@ pub(super) fn plain(key: &str) -> String {
 /// (`memory.rss` is the `rss` of the object `memory`).
 pub(super) fn recognise(path: &[&str]) -> Option<Name> {
     let mut best: Option<Name> = None;
-    for members in 1..=LONGEST_PATH.min(path.len()) {
-        let tail = path.get(path.len() - members..)?;
-        if tail.iter().any(|name| name.is_empty()) {
+    let mut joined = String::with_capacity(LONGEST_PATH * LONGEST_NAME);
+    for (members, name) in (1..=LONGEST_PATH).zip(path.iter().rev()) {
+        if name.is_empty() {
             break;
         }
-        let known = look_up(&tail.concat()).map(|(field, place, unit)| Name { field, unit, place, members });
+        joined.insert_str(0, name);
+        let known = look_up(&joined).map(|(field, place, unit)| Name { field, unit, place, members });
         best = match (best, known) {
             (Some(shorter), Some(longer)) if shorter.field != longer.field => Some(longer),
             (shorter, longer) => shorter.or(longer),
@@ -261,25 +274,41 @@ pub(super) fn is_among_memory(parents: &[&str]) -> bool {
     parents.iter().any(|name| MEMORY.contains(name))
 }
 
+/// Fields by their names, with the place among the field's names. Every member of every body is looked up here.
+static FIELDS: LazyLock<HashMap<&'static str, (Field, usize)>> = LazyLock::new(|| {
+    let named = |&(field, names): &(Field, &[&'static str])| {
+        names.iter().enumerate().map(move |(place, name)| (*name, (field, place))).collect::<Vec<_>>()
+    };
+    NAMES.iter().flat_map(named).collect()
+});
+
 fn look_up(name: &str) -> Option<(Field, usize, Option<Unit>)> {
-    NAMES.iter().find_map(|(field, names)| {
-        let place_of = |name: &str| names.iter().position(|known| *known == name);
-        if let Some(place) = place_of(name) {
-            return Some((*field, place, None));
-        }
-        let (stem, unit) = split_unit(name, field.kind())?;
-        Some((*field, place_of(stem)?, Some(unit)))
+    if !(SHORTEST_NAME..=LONGEST_NAME).contains(&name.len()) {
+        return None;
+    }
+    if let Some(&(field, place)) = FIELDS.get(name) {
+        return Some((field, place, None));
+    }
+    // A field has units of one of the two sorts, if any.
+    [Kind::Memory, Kind::Span].into_iter().find_map(|kind| {
+        let (stem, unit) = split_unit(name, kind)?;
+        let &(field, place) = FIELDS.get(stem)?;
+        (units_of(field.kind()) == units_of(kind)).then_some((field, place, Some(unit)))
     })
 }
 
-fn split_unit(name: &str, kind: Kind) -> Option<(&str, Unit)> {
-    let units: &'static [(&str, u64)] = match kind {
+const fn units_of(kind: Kind) -> &'static [(&'static str, u64)] {
+    match kind {
         Kind::Memory | Kind::Limit => &SIZE_UNITS,
         Kind::Span | Kind::Instant => &TIME_UNITS,
         Kind::Count | Kind::Pid => &[],
-    };
+    }
+}
+
+fn split_unit(name: &str, kind: Kind) -> Option<(&str, Unit)> {
+    let units = units_of(kind).iter();
     let (stem, unit) =
-        units.iter().find_map(|&(unit, factor)| Some((name.strip_suffix(unit)?, Unit { name: unit, factor })))?;
+        units.copied().find_map(|(unit, factor)| Some((name.strip_suffix(unit)?, Unit { name: unit, factor })))?;
     Some((stem.strip_suffix("in").unwrap_or(stem), unit))
 }
 
@@ -318,6 +347,12 @@ mod tests {
         check(&["memory", "limit"], Some((Field::MemoryLimit, None)));
         check(&["limits", "memory"], Some((Field::MemoryLimit, None)));
         check(&["memory", "rss"], Some((Field::Rss, None)));
+    }
+
+    #[test]
+    fn a_name_is_one_fields() {
+        let names = NAMES.iter().map(|(_, names)| names.len()).sum::<usize>();
+        assert_eq!(FIELDS.len(), names, "a name stands under two fields");
     }
 
     #[test]

@@ -29,14 +29,21 @@ pub(super) struct Candidate {
     pub(super) field: Field,
     /// JSON pointer of the member.
     pub(super) pointer: String,
-    /// JSON pointer of the object that the name stands in.
-    pub(super) home: String,
-    pub(super) raw: String,
+    /// So much of it points to the object that the name stands in.
+    pub(super) home_bytes: usize,
+    pub(super) scalar: Scalar,
     pub(super) outcome: Outcome,
     /// Place of its name among the field's names.
     pub(super) place: usize,
     pub(super) depth: usize,
     pub(super) is_among_memory: bool,
+}
+
+impl Candidate {
+    /// JSON pointer of the object that the name stands in.
+    pub(super) fn home(&self) -> &str {
+        self.pointer.get(..self.home_bytes).unwrap_or_default()
+    }
 }
 
 /// What one pass found.
@@ -68,7 +75,8 @@ pub(super) fn walk(body: &[u8], mapping: &Mapping) -> Result<Findings, serde_jso
             gauges: vec![None; mapping.gauges.len()],
             ..Findings::default()
         },
-        path: Vec::new(),
+        steps: Vec::new(),
+        depth: 0,
         elements: 0,
         memory_in_elements: 0,
         looked_at: 0,
@@ -93,7 +101,10 @@ struct Walker {
     pointed: Vec<Option<Vec<String>>>,
     gauges: Vec<Option<Vec<String>>>,
     findings: Findings,
-    path: Vec<Step>,
+    /// The path, and behind it steps of earlier ones, whose memory is used again.
+    steps: Vec<Step>,
+    /// So many of them are the path.
+    depth: usize,
     /// How many steps of the path are elements.
     elements: usize,
     /// Memory figures seen so far inside elements.
@@ -103,6 +114,7 @@ struct Walker {
 }
 
 /// One member of the path from the top to the present value.
+#[derive(Default)]
 struct Step {
     key: String,
     plain: String,
@@ -111,13 +123,29 @@ struct Step {
 }
 
 impl Walker {
-    fn enter<E>(&mut self, key: String, visit: impl FnOnce(&mut Self) -> Result<(), E>) -> Result<(), E> {
-        let is_element = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+    fn path(&self) -> &[Step] {
+        self.steps.get(..self.depth).unwrap_or_default()
+    }
+
+    /// The place for the name of the next member.
+    fn next_key(&mut self) -> &mut String {
+        if self.steps.len() == self.depth {
+            self.steps.push(Step::default());
+        }
+        &mut self.steps[self.depth].key
+    }
+
+    /// Visits the value of the member whose name was put into [`Self::next_key`].
+    fn enter<E>(&mut self, visit: impl FnOnce(&mut Self) -> Result<(), E>) -> Result<(), E> {
+        let Step { key, plain, is_element } = &mut self.steps[self.depth];
+        *is_element = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+        names::make_plain(key, plain);
+        let is_element = *is_element;
         let memory_before = self.memory_in_elements;
         self.elements += usize::from(is_element);
-        self.path.push(Step { plain: names::plain(&key), key, is_element });
+        self.depth += 1;
         visit(self)?;
-        self.path.pop();
+        self.depth -= 1;
         self.elements -= usize::from(is_element);
         if is_element && self.elements == 0 && self.memory_in_elements > memory_before {
             self.findings.processes += 1;
@@ -126,7 +154,7 @@ impl Walker {
     }
 
     fn on_scalar(&mut self, scalar: &Scalar) {
-        let path = &self.path;
+        let path = self.steps.get(..self.depth).unwrap_or_default();
         let stands_here = |tokens: &Option<Vec<String>>| {
             tokens.as_ref().is_some_and(|tokens| {
                 tokens.len() == path.len() && tokens.iter().zip(path).all(|(token, step)| *token == step.key)
@@ -148,7 +176,7 @@ impl Walker {
 
     fn look_for_name(&mut self, scalar: &Scalar) {
         // A name is never spread over elements. Only its few members are looked at: most values are nobody's.
-        let tail = self.path.iter().rev().take(names::LONGEST_PATH).take_while(|step| !step.is_element);
+        let tail = self.path().iter().rev().take(names::LONGEST_PATH).take_while(|step| !step.is_element);
         let mut plain = [""; names::LONGEST_PATH];
         let mut members = 0;
         for (place, step) in plain.iter_mut().rev().zip(tail) {
@@ -174,7 +202,7 @@ impl Walker {
         };
         if self.elements == 0
             && self.findings.others.len() < MOST_OTHERS
-            && let Some(pointer) = pointer_of(&self.path)
+            && let Some(pointer) = pointer_of(self.path())
         {
             self.findings.others.push((pointer, number));
         }
@@ -185,8 +213,9 @@ impl Walker {
         if self.looked_at > MOST_LOOKED_AT {
             return;
         }
-        let Some(pointer) = pointer_of(&self.path) else { return };
-        let plain: Vec<&str> = self.path.iter().map(|step| step.plain.as_str()).collect();
+        let path = self.path();
+        let Some(pointer) = pointer_of(path) else { return };
+        let plain: Vec<&str> = path.iter().map(|step| step.plain.as_str()).collect();
         let home = plain.len() - name.members;
         let outcome = match names::out_of_place(name.field, plain.get(..home).unwrap_or_default()) {
             Some(parent) => Outcome::Unusable(format!("stands under `{parent}`, so it is not the present process")),
@@ -194,12 +223,12 @@ impl Walker {
         };
         let candidate = Candidate {
             field: name.field,
-            home: self.path.get(..home).and_then(pointer_of).unwrap_or_default(),
+            home_bytes: path.iter().take(home).map(|step| step.pointed().map(str::len).sum::<usize>()).sum(),
             pointer,
-            raw: scalar.shown(),
+            scalar: scalar.clone(),
             outcome,
             place: name.place,
-            depth: self.path.len(),
+            depth: self.depth,
             is_among_memory: names::is_among_memory(plain.get(..plain.len() - 1).unwrap_or_default()),
         };
         let candidates = &mut self.findings.candidates;
@@ -211,11 +240,55 @@ impl Walker {
     }
 }
 
+impl Step {
+    /// Its part of a JSON pointer, in pieces.
+    fn pointed(&self) -> impl Iterator<Item = &str> {
+        let pieces = self.key.split_inclusive(['~', '/']).flat_map(|piece| {
+            let escape = match piece.as_bytes().last() {
+                Some(b'~') => "~0",
+                Some(b'/') => "~1",
+                _ => return [piece, ""],
+            };
+            [piece.get(..piece.len() - 1).unwrap_or_default(), escape]
+        });
+        std::iter::once("/").chain(pieces)
+    }
+}
+
 /// The JSON pointer of a path; `None` where it is too long to be anybody's.
 fn pointer_of(path: &[Step]) -> Option<String> {
     let length: usize = path.iter().map(|step| step.key.len() + 1).sum();
-    let escaped = path.iter().map(|step| format!("/{}", step.key.replace('~', "~0").replace('/', "~1")));
-    (length <= LONGEST_POINTER).then(|| escaped.collect())
+    if length > LONGEST_POINTER {
+        return None;
+    }
+    let mut pointer = String::with_capacity(length);
+    pointer.extend(path.iter().flat_map(Step::pointed));
+    Some(pointer)
+}
+
+/// Puts the name of a member where it belongs, without making a string of its own for it.
+struct KeyInto<'w>(&'w mut String);
+
+impl<'de> DeserializeSeed<'de> for KeyInto<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeyInto<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<(), E> {
+        self.0.clear();
+        self.0.push_str(name);
+        Ok(())
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for &mut Walker {
@@ -267,7 +340,10 @@ impl<'de> Visitor<'de> for &mut Walker {
         let mut index = 0_usize;
         let mut is_more = true;
         while is_more {
-            self.enter(index.to_string(), |walker| {
+            let key = self.next_key();
+            key.clear();
+            key.push_str(&index.to_string());
+            self.enter(|walker| {
                 is_more = elements.next_element_seed(&mut *walker)?.is_some();
                 Ok(())
             })?;
@@ -277,12 +353,12 @@ impl<'de> Visitor<'de> for &mut Walker {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        while let Some(key) = members.next_key::<String>()? {
-            let top_names = &mut self.findings.top_names;
-            if self.path.is_empty() && top_names.len() < MOST_TOP_NAMES {
-                top_names.push(crate::http::excerpt(&key, 32));
+        while members.next_key_seed(KeyInto(self.next_key()))?.is_some() {
+            if self.depth == 0 && self.findings.top_names.len() < MOST_TOP_NAMES {
+                let name = crate::http::excerpt(self.next_key(), 32);
+                self.findings.top_names.push(name);
             }
-            self.enter(key, |walker| members.next_value_seed(walker))?;
+            self.enter(|walker| members.next_value_seed(walker))?;
         }
         Ok(())
     }

@@ -86,10 +86,10 @@ fn hostile_status(hostile: &mut impl FnMut() -> String) -> TargetStatus {
     };
     let waiting = WaitingCapture { part: PairPart::First, since: before(8), refusals: vec![hostile()] };
     let care = CareStatus {
-        episode: Some(episode),
-        waiting: Some(waiting),
+        episode: Some(Box::new(episode)),
+        waiting: Some(Box::new(waiting)),
         disarmed: Some(hostile()),
-        silenced: Some(Mark { id: hostile(), until: NOW, by: hostile(), why: hostile() }),
+        silenced: Some(Box::new(Mark { id: hostile(), until: NOW, by: hostile(), why: hostile() })),
         profiles: Some(hostile()),
         daily_budget: 4,
         ..CareStatus::default()

@@ -21,6 +21,8 @@ use tokio_rustls::TlsAcceptor;
 pub(crate) enum Manner {
     /// Answers with this JSON and keeps the connection.
     Answers(String),
+    /// The same, with this `Keep-Alive` header.
+    Announces { json: String, keep_alive: String },
     /// The same, compressed.
     AnswersGzip(String),
     /// The same to who brings this `Authorization` header, and 401 to all others.
@@ -49,6 +51,8 @@ pub(crate) enum Manner {
     Truncates,
     /// Sends these bytes for an answer, and closes.
     Says(&'static [u8]),
+    /// Sends these bytes for an answer, and keeps the connection.
+    SaysAndStays(&'static [u8]),
     /// Answers with this status and text.
     Refuses(u16, &'static str),
     /// Answers 302 with this location.
@@ -179,6 +183,14 @@ async fn answer(stream: &mut (impl AsyncWrite + Unpin), manner: &Manner, head: &
     match manner {
         Manner::Answers(json) | Manner::ClosesIdle { json, .. } | Manner::ClosesOnSecondRequest(json) => {
             stream.write_all(&whole(200, "", json.as_bytes())).await?;
+            return Ok(true);
+        }
+        Manner::Announces { json, keep_alive } => {
+            stream.write_all(&whole(200, &format!("keep-alive: {keep_alive}\r\n"), json.as_bytes())).await?;
+            return Ok(true);
+        }
+        Manner::SaysAndStays(bytes) => {
+            stream.write_all(bytes).await?;
             return Ok(true);
         }
         Manner::AnswersGzip(json) => {
