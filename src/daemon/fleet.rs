@@ -145,13 +145,9 @@ struct Back {
 }
 
 impl Line {
-    /// When to look for who is due: thousands of polls a minute wake the processor together rather than each by itself.
     fn next_due(&self) -> Option<Instant> {
-        const TOGETHER_MS: i64 = 10;
         let Reverse((steady_ms, _)) = self.due.peek()?;
-        // The end of the ten milliseconds that it is due in.
-        let together_ms = steady_ms.saturating_add(TOGETHER_MS - 1) / TOGETHER_MS * TOGETHER_MS;
-        Some(self.surroundings.clock.instant_of(Timestamp::from_unix_ms(together_ms)))
+        Some(self.surroundings.clock.instant_of(Timestamp::from_unix_ms(*steady_ms)))
     }
 
     fn on_order(&mut self, order: Order) {
