@@ -120,6 +120,27 @@ mod tests {
         assert_eq!(written.unpack().unwrap(), state);
     }
 
+    /// `eventful`, packed by a version that knew less of a signal and of a gauge.
+    const BEFORE_FALLS: &[u8] = include_bytes!("../../tests/fixtures/states/before-falls.msgpack");
+
+    #[test]
+    fn what_an_earlier_version_packed_is_understood_and_gone_on_with() {
+        let state = Packed::from_bytes(BEFORE_FALLS).unpack().unwrap();
+        assert_ne!(Packed::of(&state).as_bytes(), BEFORE_FALLS, "this version knows more");
+        let mut detector = Detector::restore(Options::default(), state);
+        let before = detector.verdict();
+        assert_eq!(before.state, eventful().verdict().state);
+        let at = Timestamp::from_unix_ms(1_760_000_000_000).plus(Duration::from_mins(5_000));
+        let next = Sample {
+            heap_used: Some(180_000_000),
+            pid: Some(4_002),
+            uptime: Some(Duration::from_mins(1_000)),
+            ..Sample::empty(at)
+        };
+        assert_eq!(detector.observe(Observation::Sample(&next)), [], "the same life goes on");
+        assert_eq!(detector.verdict().signal, before.signal);
+    }
+
     #[test]
     fn days_of_a_process_take_three_kilobytes() {
         let state = eventful().to_state();
