@@ -72,7 +72,7 @@ fn paced(options: Options, samples: &[Sample]) -> Options {
     gaps.sort_unstable();
     match gaps.get(gaps.len() / 2) {
         Some(typical) if *typical > options.interval * 3 / 2 => {
-            Options { interval: *typical, block: options.block.max(*typical * 10), ..options }
+            Options { interval: *typical, block: options.block.max(*typical * 6), ..options }
         }
         _ => options,
     }

@@ -83,7 +83,7 @@ pub enum Signal {
     External,
     /// `rss - heapTotal - external`: native allocations, fragmentation, thread stacks.
     Native,
-    /// The whole process, for targets that report nothing finer.
+    /// The whole process, for targets that do not report all of the finer ones.
     Rss,
 }
 

@@ -151,7 +151,7 @@ fn replay(trace: &Path, options: Options) -> Result<Replay, ReplayError> {
 /// The options with the interval at which the trace was recorded: a trace of one sample a minute has no gaps.
 fn paced(mut options: Options, samples: &[Sample]) -> Options {
     /// Polls that a block should hold for its low to be a floor.
-    const POLLS_IN_A_BLOCK: u32 = 10;
+    const POLLS_IN_A_BLOCK: u32 = 6;
     let mut gaps: Vec<Duration> = samples.windows(2).map(|pair| pair[1].at.since(pair[0].at)).collect();
     gaps.retain(|gap| !gap.is_zero());
     gaps.sort_unstable();

@@ -61,6 +61,29 @@ pub fn falls(floors: impl Iterator<Item = f64>, depth: impl Fn(f64) -> f64) -> u
     count
 }
 
+/// How often a climb is dented: a floor rises by less than half of what floors usually rise, and falls short of it by
+/// more than `depth(height)` and than chance has it. Where a live set climbs faster than garbage piles up, a collection
+/// shows as no more than this.
+pub fn dents(floors: &[f64], depth: impl Fn(f64) -> f64) -> usize {
+    let changes: Vec<f64> = floors.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let Some(usual) = middle(changes.iter().copied()).filter(|usual| *usual > 0.0) else { return 0 };
+    let wavering = middle(changes.iter().map(|change| (change - usual).abs())).unwrap_or(f64::INFINITY);
+    let chance = BEYOND_CHANCE * wavering;
+    let is_dent =
+        |(change, height): &(&f64, &f64)| **change <= usual / 2.0 && usual - **change > depth(**height).max(chance);
+    changes.iter().zip(floors).filter(is_dent).count()
+}
+
+/// So many times the median distance from the median is two sigma of normal noise.
+const BEYOND_CHANCE: f64 = 3.0;
+
+/// The median of what is finite, the upper one of two.
+fn middle(numbers: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut sorted: Vec<f64> = numbers.filter(|number| number.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +106,25 @@ mod tests {
     fn a_void_quarter_has_no_shape() {
         assert_eq!(Quarters::of(&[1.0, 2.0, 3.0]), None);
         assert_eq!(Quarters::of(&[1.0, 1.0, f64::NAN, f64::NAN, 1.0, 1.0, 1.0, 1.0]), None);
+    }
+
+    #[test]
+    fn dents_of_a_climb_are_collections() {
+        let climb = |changes: &[f64]| -> Vec<f64> {
+            let sums = changes.iter().scan(100.0, |level, change| {
+                *level += change;
+                Some(*level)
+            });
+            std::iter::once(100.0).chain(sums).collect()
+        };
+        let check = |changes: &[f64], expected: usize, why: &str| {
+            assert_eq!(dents(&climb(changes), |_| 3.0), expected, "{why}");
+        };
+        check(&[5., 5., 4., 0., 5., 6., 5., 1., 5., 5.], 2, "two collections");
+        check(&[5., 5., 5., 2.5, 5., 5., 5., 5., 3., 5.], 0, "small ones are noise");
+        check(&[9., 1., 5., 0., 10., 5., 1., 9., 2., 5.], 0, "so are large ones where all wavers");
+        check(&[-5., -5., -5., -9., -5., -5.], 0, "a decline has none");
+        check(&[], 0, "nothing");
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl Detector {
         let trial = watch.trial();
         let Some(episode) = &mut self.known.episode else {
             let confirmed = watch.is_confirmed(now.steady_ms(), &self.options);
-            let own = trial.filter(|trial| !memory.follows_heap(signal, trial));
+            let own = trial.filter(|trial| !memory.follows_finer(signal, trial));
             return own
                 .cloned()
                 .map_or_else(Vec::new, |trial| self.without_episode(signal, &trial, confirmed, life, now));

@@ -10,7 +10,7 @@ mod patience;
 use serde::{Deserialize, Serialize};
 
 use crate::growth::blocks::{Blocks, SCALES, Scale};
-use crate::growth::shape::{Quarters, falls, largest_step};
+use crate::growth::shape::{Quarters, dents, falls, largest_step};
 use crate::growth::theil_sen;
 use crate::leak::gate::{Gate, GateKind};
 use crate::leak::options::Options;
@@ -67,7 +67,11 @@ pub(crate) struct Trial {
 }
 
 /// Windows that are tried, in parts of a scale.
-const WINDOWS: [usize; 13] = [8, 10, 12, 14, 15, 16, 17, 18, 20, 24, 28, 32, 36];
+const WINDOWS: [usize; 15] = [6, 7, 8, 10, 12, 14, 15, 16, 17, 18, 20, 24, 28, 32, 36];
+/// Parts of the shortest window where there is time for it.
+const SHORTEST: usize = 8;
+/// Hours to the limit from which there is not.
+const NO_TIME: f64 = 2.0;
 /// Hours of the shortest window on the finest scale for a process that is no longer young: a batch may grow for three
 /// quarters of one.
 const LEAST_OF_OLD: f64 = 1.5;
@@ -82,6 +86,9 @@ const TROUGH_SCALES: usize = 3;
 /// major collection takes 10 to 14 MB of 60; minor ones move the floors of five minutes by less than half a percent.
 const FALL_SHARE: f64 = 0.01;
 const FALL_OF_LEAST_RISE: f64 = 2.0 / 3.0;
+
+/// A dent of this share of the height is a collection: twice a fall, because what it is held against wavers as well.
+const DENT_SHARE: f64 = 0.02;
 
 /// How far floors fall at least where a collection took something from that height.
 pub(crate) fn fall_depth(height: f64, least_rise: f64) -> f64 {
@@ -186,11 +193,12 @@ fn may_grow(scale: &Scale, least_rise: f64) -> bool {
     newest - lowest >= LEAST_CLIMB * least_rise
 }
 
-/// Collections seen on the finest scale, or between its floors.
+/// Collections seen on the finest scale, as falls or as dents, or between its floors.
 fn collections_seen(subject: &Subject<'_>) -> usize {
-    let finest = subject.floors.scales().first();
-    let by_floors = finest.map_or(0, |scale| falls(scale.parts(), |height| fall_depth(height, subject.least_rise)));
-    by_floors.max(subject.falls)
+    let floors: Vec<f64> = subject.floors.scales().first().map_or_else(Vec::new, |finest| finest.parts().collect());
+    let by_falls = falls(floors.iter().copied(), |height| fall_depth(height, subject.least_rise));
+    let by_dents = dents(&floors, |height| (DENT_SHARE * height).max(subject.least_rise));
+    by_falls.max(by_dents).max(subject.falls)
 }
 
 /// The floors of one scale, at hand for all windows.
@@ -257,6 +265,10 @@ impl<'a> Run<'a> {
         }
         let fit = theil_sen(floors).filter(|fit| fit.slope > 0.0)?;
         let span = parts as f64;
+        let has_time = self.number > 0 || !young || self.hours_left(fit.slope / self.scale.part_seconds()) > NO_TIME;
+        if parts < SHORTEST && has_time {
+            return None;
+        }
         let rise = most_rise.min(fit.slope * span);
 
         let mut trial = self.trial(fit.slope, start, self.floors.len());

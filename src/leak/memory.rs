@@ -124,8 +124,8 @@ impl Memory {
     fn reading(&mut self, signal: Signal, sample: &Sample) -> Option<(u64, bool)> {
         match signal {
             Signal::HeapUsed => self.heap_level(sample),
-            // Where finer signals are known, rss is only their sum.
-            Signal::Rss if sample.heap_used.is_some() => None,
+            // Where all finer signals are known, rss is only their sum.
+            Signal::Rss if sample.signal(Signal::Native).is_some() => None,
             _ => Some((sample.signal(signal)?, false)),
         }
     }
@@ -183,12 +183,18 @@ impl Memory {
         self.watches.iter().map(|(signal, watch)| (*signal, watch))
     }
 
-    /// True where growth of `signal` is what growth of the heap brings with it. A heap takes memory besides its own, to
+    /// True where growth of `signal` is what growth of finer ones brings with it. A heap takes memory besides its own, to
     /// mark it by and in pages that it has not filled, and that rises without teeth, so that it would pass first.
-    pub(crate) fn follows_heap(&self, signal: Signal, trial: &Trial) -> bool {
+    pub(crate) fn follows_finer(&self, signal: Signal, trial: &Trial) -> bool {
         let climb = |signal| self.watch(signal)?.climb_over(trial.since_ms, trial.until_ms);
-        signal == Signal::Native
-            && climb(Signal::HeapUsed).zip(climb(signal)).is_some_and(|(heap, native)| heap > 0.0 && heap >= native)
+        let finer: f64 = match signal {
+            Signal::HeapUsed | Signal::External => return false,
+            Signal::Native => climb(Signal::HeapUsed).unwrap_or(0.0),
+            Signal::Rss => [Signal::HeapUsed, Signal::External].into_iter().filter_map(climb).sum(),
+        };
+        // rss holds what the finer ones hold, and besides.
+        let besides = climb(signal).map(|all| if signal == Signal::Rss { all - finer } else { all });
+        finer > 0.0 && besides.is_some_and(|besides| finer >= besides)
     }
 
     /// The signal nearest to a leak, with its judgement.

@@ -76,6 +76,45 @@ pub(crate) fn snapshots(events: &[LeakEvent]) -> Vec<(PairPart, f64)> {
     events.iter().filter_map(due).collect()
 }
 
+/// What is told where a target has only `heapUsed` and `rss`: a Go service, or a body that somebody wrote by hand.
+fn with_nothing_finer(process: &Process, detector: &mut Detector, hours: i64) -> Vec<LeakEvent> {
+    let polls = (0..hours * 3_600_000).step_by(30_000);
+    let sample = |at| Sample { heap_total: None, external: None, ..process.poll(at) };
+    polls.flat_map(|at| detector.observe(Observation::Sample(&sample(at)))).collect()
+}
+
+/// A leak beside the heap was not seen at all where neither heapTotal nor external was told: rss was left out as the sum
+/// of finer signals, of which there was but one.
+#[test]
+fn a_leak_beside_the_heap_shows_in_rss_where_nothing_finer_is_told() {
+    let polls = (0..12 * 3_600_000).step_by(30_000);
+    let (steady, mut detector) = (Process::new(0, |_| 80.0), Detector::new(options()));
+    let sample = |at: i64| Sample {
+        rss: Some(bytes(140.0 + 30.0 * at as f64 / 3_600_000.0)),
+        heap_total: None,
+        external: None,
+        ..steady.poll(at)
+    };
+    let events: Vec<_> = polls.flat_map(|at| detector.observe(Observation::Sample(&sample(at)))).collect();
+    assert_eq!(confirmed(&events).map(|(_, signal)| signal), Some(Signal::Rss));
+}
+
+#[test]
+fn a_heap_that_leaks_is_blamed_and_not_the_rss_that_goes_with_it() {
+    let (process, mut detector) = (Process::new(0, |age| 80.0 + 40.0 * age), Detector::new(options()));
+    let events = with_nothing_finer(&process, &mut detector, 10);
+    assert_eq!(confirmed(&events).map(|(_, signal)| signal), Some(Signal::HeapUsed));
+}
+
+/// Within two hours of the limit half an hour has to do, where two thirds of one were waited for.
+#[test]
+fn a_leak_that_fills_its_memory_within_two_hours_is_found_in_the_first_third() {
+    let (process, mut detector) = (Process::new(0, |age| 80.0 + 200.0 * age), Detector::new(options()));
+    let events = watch(&mut detector, &process, 0.0, 1.8);
+    let (event, _) = confirmed(&events).unwrap();
+    assert!(hours(event) < 0.68, "after {:.2} h", hours(event));
+}
+
 #[test]
 fn the_story_is_confirmed_within_90_minutes_and_snapshots_are_30_minutes_apart() {
     let mut detector = Detector::new(options());

@@ -21,8 +21,9 @@ const MOST_TROUGHS: usize = 16;
 /// Of the collections seen over a row of troughs this share leaves more than all before: under a leak nearly all do,
 /// over a daily cycle only those of its rising flank.
 const TROUGHS_LASTING: f64 = 0.5;
-/// Floors on each side of a collection that are enough to compare the slopes.
-const RESUMED_PARTS: usize = 5;
+/// Floors before a collection and from it on that are enough to compare the slopes.
+const RESUMED_BEFORE: usize = 5;
+const RESUMED_AFTER: usize = 4;
 /// Parts after warm-up from which growth before the first collection is counted.
 const RESUMED_AFTER_WARM_UP: usize = 1;
 /// No trough of a row is further off the line from its first to its last, as a share of the rise.
@@ -123,7 +124,7 @@ impl Run<'_> {
         let garbage_parts = if before.is_some() { 0.0 } else { start as f64 };
         let first = *self.floors.get(start).filter(|floor| floor.is_finite())?;
         let (earlier, later) = (rising(self.floors.get(start..last.index)?), self.floors.get(last.index..)?);
-        if earlier.len() < RESUMED_PARTS || later.len() < RESUMED_PARTS {
+        if earlier.len() < RESUMED_BEFORE || later.len() < RESUMED_AFTER {
             return None;
         }
         let kept = last.height - first;

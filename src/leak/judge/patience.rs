@@ -19,7 +19,7 @@ impl Run<'_> {
     }
 
     /// Hours that there are to wait and see until the limit is reached at `slope`.
-    fn hours_left(&self, slope: f64) -> f64 {
+    pub(super) fn hours_left(&self, slope: f64) -> f64 {
         (self.subject.limit_room / slope).clamp(0.0, f64::MAX) / self.hours(1.0)
     }
 
@@ -82,6 +82,7 @@ impl Run<'_> {
         let gave_back = self.subject.floors.give_back_from(self.number) >= SEEN_TOOTH * rise;
         let seen = self.collections >= COLLECTIONS_SEEN || gave_back;
         let likely = (TOOTH_BASE + TOOTH_PER_HOUR * self.hours_left(slope)).clamp(TOOTH_LEAST, TOOTH_MOST);
+        let likely = if self.collections > 0 { likely.min(TOOTH_AFTER_ONE) } else { likely };
         let none = old || seen || self.subject.collected;
         let needed = if none { 0.0 } else { likely.min(self.share_of_way(rise, DEAR)) };
         Gate::at_least(GateKind::Tooth, rise / self.subject.base, needed)
@@ -150,5 +151,7 @@ const TOOTH_BASE: f64 = 0.5;
 const TOOTH_PER_HOUR: f64 = 0.055;
 const TOOTH_LEAST: f64 = 0.85;
 const TOOTH_MOST: f64 = 0.9;
+/// The same where one collection has been seen, which noise may have been.
+const TOOTH_AFTER_ONE: f64 = 0.7;
 /// A give-back of this share of the rise shows that collections do happen.
 const SEEN_TOOTH: f64 = 0.1;
