@@ -6,6 +6,7 @@ use fastrand::Rng;
 
 use super::later;
 use super::process::{Collector, Report, Size, Spec};
+use super::runtimes;
 
 /// A kind of process.
 pub(crate) struct Family {
@@ -15,8 +16,8 @@ pub(crate) struct Family {
     pub(crate) make: fn(&mut Rng) -> Spec,
 }
 
-/// Every family, leaks first.
-pub(crate) const FAMILIES: [Family; 30] = [
+/// Every family: leaks, then healthy processes, then both of other runtimes.
+pub(crate) const FAMILIES: [Family; 38] = [
     Family { name: "leak, steady", make: leak_steady },
     Family { name: "leak that slows down", make: leak_slowing },
     Family { name: "leak that ramps up", make: leak_ramping },
@@ -47,6 +48,14 @@ pub(crate) const FAMILIES: [Family; 30] = [
     Family { name: "compiled code levels off", make: later::ok_compiled },
     Family { name: "traffic surges and stays", make: later::ok_surge },
     Family { name: "cycle, restarted nightly", make: later::ok_nightly },
+    Family { name: "leak by night", make: runtimes::leak_nightly },
+    Family { name: "leak that changes pace", make: runtimes::leak_bent },
+    Family { name: "leak, Go", make: runtimes::leak_go },
+    Family { name: "leak, Java", make: runtimes::leak_java },
+    Family { name: "leak, Python", make: runtimes::leak_python },
+    Family { name: "healthy, Go", make: runtimes::ok_go },
+    Family { name: "healthy, Java", make: runtimes::ok_java },
+    Family { name: "healthy, Python", make: runtimes::ok_python },
 ];
 
 pub(super) fn between(rng: &mut Rng, low: f64, high: f64) -> f64 {

@@ -7,6 +7,7 @@ mod families;
 mod later;
 mod process;
 pub(crate) mod recordings;
+mod runtimes;
 
 use heapwatch::sample::Sample;
 
