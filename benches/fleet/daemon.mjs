@@ -15,9 +15,9 @@ export const metrics = () => text(`${SERVER}/metrics`);
 export const polls = (page) => sum(page, 'heapwatch_polls_total', /result="ok"/);
 
 /** Starts heapwatch on these addresses; `settings` are those of the target at an index, as lines of TOML. */
-export async function startHeapwatch(folder, addresses, settings = () => '') {
+export async function startHeapwatch(folder, addresses, settings = () => '', scheme = 'http') {
   mkdirSync(folder, {recursive: true});
-  const tables = addresses.map((at, index) => `[[targets]]\nname = "t${index}"\nurl = "http://${at}"\n${settings(index)}`);
+  const tables = addresses.map((at, index) => `[[targets]]\nname = "t${index}"\nurl = "${scheme}://${at}"\n${settings(index)}`);
   const head = `state_directory = "${folder}/state"\n[web]\nlisten = "127.0.0.1:19797"\n[log]\nlevel = "error"\n`;
   writeFileSync(join(folder, 'heapwatch.toml'), head + tables.join(''), {mode: 0o640});
   const began = Date.now();

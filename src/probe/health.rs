@@ -197,7 +197,8 @@ impl Reading {
             array_buffers: self.bytes(Field::ArrayBuffers),
             rss: self.bytes(Field::Rss),
             memory_limit: limits.into_iter().flatten().min(),
-            heap_used_after_gc: self.bytes(Field::HeapUsedAfterGc),
+            // Nothing is what the JVM tells before its first collection.
+            heap_used_after_gc: self.bytes(Field::HeapUsedAfterGc).filter(|level| *level > 0),
             major_gcs: self.count(Field::MajorGcs),
             requests: self.count(Field::Requests),
             pid: self.count(Field::Pid),

@@ -41,8 +41,14 @@ const fn heap_pools(field: Field, name: &'static str) -> Known {
     Known { field, name, label: Some(("area", "heap")), is_sum: true }
 }
 
+/// The pool of objects that have lived for long, as each collector of the JVM calls it.
+const fn old_pool(pool: &'static str) -> Known {
+    let name = "jvm_memory_pool_collection_used_bytes";
+    Known { field: Field::HeapUsedAfterGc, name, label: Some(("pool", pool)), is_sum: false }
+}
+
 /// Of one field, the earlier is preferred.
-const KNOWN: [Known; 27] = [
+const KNOWN: [Known; 30] = [
     single(Field::HeapUsed, "nodejs_heap_size_used_bytes"),
     single(Field::HeapUsed, "go_memstats_heap_alloc_bytes"),
     heap_pools(Field::HeapUsed, "jvm_memory_used_bytes"),
@@ -61,6 +67,9 @@ const KNOWN: [Known; 27] = [
     heap_pools(Field::HeapLimit, "jvm_memory_bytes_max"),
     single(Field::MemoryLimit, "go_gc_gomemlimit_bytes"),
     single(Field::HeapUsedAfterGc, "jvm_gc_live_data_size_bytes"),
+    old_pool("G1 Old Gen"),
+    old_pool("PS Old Gen"),
+    old_pool("Tenured Gen"),
     Known {
         field: Field::MajorGcs,
         name: "nodejs_gc_duration_seconds_count",

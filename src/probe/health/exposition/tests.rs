@@ -70,6 +70,14 @@ fn other_languages_are_understood_too() {
     let sample = reading(jvm).into_sample(NOW);
     assert_eq!((sample.heap_used, sample.memory_limit), (Some(3_000), None));
     assert_eq!(sample.uptime, Some(std::time::Duration::from_millis(12_500)));
+    for (page, level) in [
+        ("jvm_gc_live_data_size_bytes 7000\n", Some(7_000)),
+        ("jvm_gc_live_data_size_bytes 0.0\n", None),
+        ("jvm_memory_pool_collection_used_bytes{pool=\"G1 Eden Space\",} 0.0\njvm_memory_pool_collection_used_bytes{pool=\"G1 Old Gen\",} 9000.0\n", Some(9_000)),
+    ] {
+        let sample = reading(&format!("{jvm}{page}")).into_sample(NOW);
+        assert_eq!(sample.heap_used_after_gc, level, "{page}");
+    }
     let go = "go_memstats_heap_alloc_bytes 7e6\ngo_gc_gomemlimit_bytes 9.223372036854776e+18\nprocess_resident_memory_bytes 2e7\n";
     let sample = reading(go).into_sample(NOW);
     assert_eq!((sample.heap_used, sample.rss, sample.memory_limit), (Some(7_000_000), Some(20_000_000), None));
