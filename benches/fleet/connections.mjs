@@ -13,8 +13,8 @@ import {FILES, killAll, start, stop, text, until, usage} from './processes.mjs';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const INTERVAL_S = 10;
-const WARM_UP_ROUNDS = 3;
-const MEASURED_ROUNDS = 4;
+const WARM_UP_ROUNDS = 2;
+const MEASURED_ROUNDS = 3;
 const SORTS = [
   {name: 'http, kept', scheme: 'http', port: 19_110},
   {name: 'http, new for each poll', scheme: 'http', port: 19_111},

@@ -73,7 +73,10 @@ fn other_languages_are_understood_too() {
     for (page, level) in [
         ("jvm_gc_live_data_size_bytes 7000\n", Some(7_000)),
         ("jvm_gc_live_data_size_bytes 0.0\n", None),
-        ("jvm_memory_pool_collection_used_bytes{pool=\"G1 Eden Space\",} 0.0\njvm_memory_pool_collection_used_bytes{pool=\"G1 Old Gen\",} 9000.0\n", Some(9_000)),
+        (
+            "jvm_memory_pool_collection_used_bytes{pool=\"G1 Eden Space\",} 0.0\njvm_memory_pool_collection_used_bytes{pool=\"G1 Old Gen\",} 9000.0\n",
+            Some(9_000),
+        ),
     ] {
         let sample = reading(&format!("{jvm}{page}")).into_sample(NOW);
         assert_eq!(sample.heap_used_after_gc, level, "{page}");
