@@ -17,8 +17,7 @@ fn go(rng: &mut Rng, mut spec: Spec) -> Spec {
     spec
 }
 
-/// Java: a large young generation, and an old one that is collected every few hours; half of them tell what that leaves, as
-/// the JVM's metrics do.
+/// Java: a large young generation, and an old one that is collected every few hours.
 fn java(rng: &mut Rng, mut spec: Spec) -> Spec {
     spec.collector = Collector {
         allocated: decades(rng, 2.0, 30.0),
@@ -27,7 +26,6 @@ fn java(rng: &mut Rng, mut spec: Spec) -> Spec {
         young: *rng.choice([64.0, 128.0, 256.0].iter()).expect("not empty"),
         patience: between(rng, 6.0, 48.0),
     };
-    spec.report.levels = rng.bool();
     spec
 }
 

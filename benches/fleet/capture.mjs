@@ -1,17 +1,27 @@
-// A capture of a gigabyte against `curl -o` from the same endpoint, in alternation.
-import {execFileSync} from 'node:child_process';
-import {rmSync, statSync} from 'node:fs';
+// Holds a capture of a gigabyte against `curl -o` from the same endpoint, in alternation:
+//   node benches/fleet/capture.mjs
+// Needs nginx, curl and pgrep (Debian: apt-get install nginx-light curl procps).
+import {execFileSync, spawnSync} from 'node:child_process';
+import {mkdtempSync, rmSync, statSync} from 'node:fs';
+import {cpus, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
+import {fileURLToPath} from 'node:url';
 
 import {snapshots, startHeapwatch, takeSnapshot} from './daemon.mjs';
-import {stop, usage} from './processes.mjs';
+import {SNAPSHOT_BYTES, address, startNginx} from './nginx.mjs';
+import {killAll, stop, until, usage} from './processes.mjs';
 
 const ROUNDS = 3;
 const PATIENCE_MS = 120_000;
+// What is stored is analysed at the next tick of the daemon.
+const ANALYSIS_BEGINS_MS = 3_000;
+
+/** An analysis is a process of its own. */
+const hasChildren = (pid) => spawnSync('pgrep', ['-P', String(pid)]).status === 0;
 
 /** Seconds of each, the middle of the rounds, and the most memory that a capture has added. */
-export async function compareWithCurl(folder, address) {
+async function compareWithCurl(folder, address) {
   const settings = () => 'interval = "1s"\nmemory_limit = "64GiB"\nsnapshot = { healthy_polls = 1, gap = "1s", cooldown = "1s" }\n';
   const child = await startHeapwatch(join(folder, 'capture'), [address], settings);
   const [curl, ours, added] = [[], [], []];
@@ -39,9 +49,30 @@ export async function compareWithCurl(folder, address) {
     }
     ours.push(newest.took.secs + newest.took.nanos / 1e9);
     added.push(most - before);
+    await sleep(ANALYSIS_BEGINS_MS);
+    await until('no analysis runs beside the next round', async () => !hasChildren(child.pid));
   }
   await stop(child);
   rmSync(join(folder, 'capture'), {recursive: true});
   const middle = (numbers) => numbers.toSorted((one, other) => one - other)[ROUNDS >> 1];
   return {curl: middle(curl), ours: middle(ours), added: Math.max(...added)};
 }
+
+async function main() {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  execFileSync('cargo', ['build', '--release', '--bin', 'heapwatch'], {cwd: root, stdio: ['ignore', 'inherit', 'inherit']});
+  const folder = mkdtempSync(join(tmpdir(), 'heapwatch-capture-'));
+  try {
+    const nginx = await startNginx(folder);
+    const {curl, ours, added} = await compareWithCurl(folder, address(0));
+    await stop(nginx);
+    const rate = (seconds) => `${(SNAPSHOT_BYTES / 1e6 / seconds).toFixed(0)} MB/s`;
+    const share = ((100 * curl) / ours).toFixed(0);
+    console.log(`\na capture of 1 GB, on ${cpus().length} cores (${cpus()[0].model}): ${rate(ours)}, ${share} % of \`curl -o\` (${rate(curl)}), ${added.toFixed(1)} MiB more resident`);
+  } finally {
+    killAll();
+    rmSync(folder, {recursive: true, force: true});
+  }
+}
+
+await main();

@@ -4,26 +4,23 @@
 // answers for all: each target is an address of its own in 127.1.0.0/16 and above, so connections are as many as in a real
 // fleet. Both run one after the other for MINUTES after two rounds of warming up; CPU is what /proc says of the process, its
 // kernel part included. Then heapwatch runs with a twentieth of the targets hanging, two captures streaming and an analysis
-// running, and a capture of a gigabyte is held against `curl -o`.
+// running. `capture.mjs` and `connections.mjs` beside it measure captures and connections.
 import {execFileSync, spawn, spawnSync} from 'node:child_process';
-import {chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:net';
 import {cpus, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 
-import {compareWithCurl} from './capture.mjs';
 import {EXECUTABLE, lateness, metrics, polls, startHeapwatch, takeSnapshot} from './daemon.mjs';
-import {FILES, killAll, start, stop, sum, text, until, usage} from './processes.mjs';
-import {writeSnapshot} from './snapshot.mjs';
+import {address, startNginx} from './nginx.mjs';
+import {killAll, start, stop, sum, text, until, usage} from './processes.mjs';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const INTERVAL_S = 30;
-const PORT = 19_100;
 const SILENT_PORT = 19_101;
 const WARM_UP_ROUNDS = 2;
-const SNAPSHOT_BYTES = 1e9;
 // The other size is a tenth of it, and the slope between them is what one target takes.
 const FEWER = 10;
 // One in so many hangs in the trouble.
@@ -37,7 +34,6 @@ if (!(targets >= 100 && targets <= MOST && minutes > 0)) {
   process.exit(2);
 }
 
-const address = (index, port = PORT) => `127.${1 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}:${port}`;
 const addresses = (count) => Array.from({length: count}, (_, index) => address(index));
 
 /** What a process takes from one page of its metrics to another, MINUTES later. */
@@ -51,14 +47,6 @@ async function measure(child, page, count) {
   const polled = count(last) - before.polls;
   const milliseconds = (key) => ((after[key] - before[key]) * 1000) / polled;
   return {polled, cpu: milliseconds('cpu'), user: milliseconds('user'), resident: after.resident, anonymous: after.anonymous, first, last};
-}
-
-function startNginx(folder) {
-  mkdirSync(join(folder, 'tmp'));
-  const template = readFileSync(here('nginx.conf'), 'utf8');
-  const connections = String(Math.min(FILES - 100, 65_000));
-  writeFileSync(join(folder, 'nginx.conf'), template.replaceAll('ROOT', folder).replaceAll('PORT', String(PORT)).replaceAll('CONNECTIONS', connections));
-  return start('nginx', 'nginx', ['-e', join(folder, 'nginx.log'), '-c', join(folder, 'nginx.conf')]);
 }
 
 async function heapwatch(folder, count) {
@@ -126,23 +114,16 @@ async function prometheus(folder) {
 async function main() {
   execFileSync('cargo', ['build', '--release', '--bin', 'heapwatch'], {cwd: here('../..'), stdio: ['ignore', 'inherit', 'inherit']});
   const folder = mkdtempSync(join(tmpdir(), 'heapwatch-fleet-'));
-  const large = join(folder, 'large.heapsnapshot');
   try {
-    writeSnapshot(large, SNAPSHOT_BYTES);
-    // Started by root, nginx reads as another user.
-    chmodSync(folder, 0o755);
-    chmodSync(large, 0o644);
-    const nginx = startNginx(folder);
-    await until('nginx answers', async () => (await text(`http://${address(0)}/health/debug`)) !== '');
+    const nginx = await startNginx(folder);
     const fewer = Math.ceil(targets / FEWER);
     const few = await heapwatch(folder, fewer);
     const ours = await heapwatch(folder, targets);
     const hasPrometheus = !isAlone && spawnSync('prometheus', ['--version']).status === 0;
     const theirs = hasPrometheus ? await prometheus(folder) : undefined;
     const troubled = await inTrouble(folder);
-    const capture = await compareWithCurl(folder, address(0));
     await stop(nginx);
-    print({fewer, few, ours, theirs, troubled, capture});
+    print({fewer, few, ours, theirs, troubled});
   } finally {
     killAll();
     rmSync(folder, {recursive: true, force: true});
@@ -151,7 +132,7 @@ async function main() {
 
 const figure = (number, digits) => number.toFixed(digits);
 
-function print({fewer, few, ours, theirs, troubled, capture}) {
+function print({fewer, few, ours, theirs, troubled}) {
   console.log(`\n${targets} targets polled every ${INTERVAL_S} s for ${minutes} minutes, on ${cpus().length} cores (${cpus()[0].model})\n`);
   console.log('| what | polls | CPU ms a poll | of which in user mode | resident MiB | of which anonymous |');
   console.log('|---|---|---|---|---|---|');
@@ -170,9 +151,6 @@ function print({fewer, few, ours, theirs, troubled, capture}) {
   const late = (of) => `p99 ≤ ${of.p99} ms (${figure(100 * of.within, 2)} % within 100 ms), ${of.skipped} skipped`;
   console.log(`| polls begin late by | ${late(ours)} |`);
   console.log(`| the same with ${Math.floor(targets / HANGING)} targets hanging, 2 captures streaming and an analysis running | ${late(troubled)} |`);
-  const rate = (seconds) => `${figure(SNAPSHOT_BYTES / 1e6 / seconds, 0)} MB/s`;
-  const share = figure((100 * capture.curl) / capture.ours, 0);
-  console.log(`| a capture of 1 GB | ${rate(capture.ours)}, ${share} % of \`curl -o\` (${rate(capture.curl)}), ${figure(capture.added, 1)} MiB more resident |`);
 }
 
 await main();

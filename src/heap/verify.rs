@@ -161,8 +161,12 @@ impl Lanes {
         let value = word ^ each(b'0');
         let digits = !(((value & LOW) + each(0x76)) | value) & HIGH;
         let commas = equal(word, b',');
-        let space = equal(word, b'\n') | equal(word, b' ') | equal(word, b'\r') | equal(word, b'\t');
-        Self { digits, commas, strange: !(digits | commas | space) & HIGH }
+        let mut strange = !(digits | commas | equal(word, b'\n')) & HIGH;
+        // V8 writes no other space.
+        if strange != 0 {
+            strange &= !(equal(word, b' ') | equal(word, b'\r') | equal(word, b'\t'));
+        }
+        Self { digits, commas, strange }
     }
 
     /// Digits that no digit stands before.
@@ -300,13 +304,12 @@ mod tests {
             let counted = counter
                 .table_part(Table::Nodes, first, 7)
                 .and_then(|()| counter.table_part(Table::Nodes, second, 7 + first.len() as u64));
-            match strange {
-                Some(at) => prop_assert_eq!(counted.unwrap_err().offset, 7 + at as u64),
-                None => {
-                    let numbers = run.split(|byte| !byte.is_ascii_digit()).filter(|digits| !digits.is_empty()).count();
-                    let commas = run.iter().filter(|byte| **byte == b',').count();
-                    prop_assert_eq!((counter.numbers, counter.commas), (numbers as u64, commas as u64));
-                }
+            if let Some(at) = strange {
+                prop_assert_eq!(counted.unwrap_err().offset, 7 + at as u64);
+            } else {
+                let numbers = run.split(|byte| !byte.is_ascii_digit()).filter(|digits| !digits.is_empty()).count();
+                let commas = memchr::memchr_iter(b',', &run).count();
+                prop_assert_eq!((counter.numbers, counter.commas), (numbers as u64, commas as u64));
             }
         }
 
