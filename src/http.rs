@@ -8,12 +8,13 @@ mod tls;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -190,10 +191,27 @@ impl Credentials {
 
 /// Reads a body of at most `limit_bytes`, counted after decompression, and stops at the first byte beyond.
 pub async fn read_capped(response: reqwest::Response, limit_bytes: usize) -> Result<Bytes, BodyError> {
-    let mut body = BytesMut::new();
-    let mut chunks = response.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| BodyError::Broken(error.into()))?;
+    gather(chunks_of(response), limit_bytes).await
+}
+
+/// The first few kilobytes of a body, for messages; whatever came before it broke, where it broke.
+pub async fn read_start(response: reqwest::Response) -> Bytes {
+    let mut start = BytesMut::new();
+    gather_start(chunks_of(response), &mut start).await;
+    start.freeze()
+}
+
+fn chunks_of(response: reqwest::Response) -> impl Stream<Item = Result<Bytes, RequestError>> {
+    response.bytes_stream().map_err(RequestError::from)
+}
+
+/// Puts a body of at most `limit_bytes` together, and stops at the first byte beyond.
+pub async fn gather(
+    chunks: impl Stream<Item = Result<Bytes, RequestError>>,
+    limit_bytes: usize,
+) -> Result<Bytes, BodyError> {
+    let (mut body, mut chunks) = (BytesMut::new(), pin!(chunks));
+    while let Some(chunk) = chunks.try_next().await.map_err(BodyError::Broken)? {
         if body.len().saturating_add(chunk.len()) > limit_bytes {
             return Err(BodyError::TooLarge { limit_bytes });
         }
@@ -202,20 +220,19 @@ pub async fn read_capped(response: reqwest::Response, limit_bytes: usize) -> Res
     Ok(body.freeze())
 }
 
-/// The first few kilobytes of a body, for messages; whatever came before it broke, where it broke.
-pub async fn read_start(response: reqwest::Response) -> Bytes {
-    /// More than any message shows.
-    const LONGEST: usize = 4 << 10;
-    let mut start = BytesMut::new();
-    let mut chunks = response.bytes_stream();
+/// More of a body than any message shows.
+pub const LONGEST_START: usize = 4 << 10;
+
+/// Puts the first [`LONGEST_START`] bytes of a body into `start`, which has what came so far where this is cut off.
+pub async fn gather_start(chunks: impl Stream<Item = Result<Bytes, RequestError>>, start: &mut BytesMut) {
+    let mut chunks = pin!(chunks);
     while let Some(Ok(chunk)) = chunks.next().await {
-        let room = LONGEST.saturating_sub(start.len());
+        let room = LONGEST_START.saturating_sub(start.len());
         start.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-        if start.len() == LONGEST {
+        if start.len() == LONGEST_START {
             break;
         }
     }
-    start.freeze()
 }
 
 /// How long a receiver asks to be left alone: the `Retry-After` header (RFC 9110, 10.2.3) as seconds or as an HTTP

@@ -12,10 +12,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, Stream as Chunks, stream};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1::{self, Parts, SendRequest};
 use hyper::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Request, Response, Uri};
@@ -200,17 +200,20 @@ impl Exchange {
         self.drive(answer).await.map_err(RequestError::new)
     }
 
-    /// The next piece of the body; `None` at its end.
-    pub async fn chunk(&mut self, body: &mut Incoming) -> Option<Result<Bytes, RequestError>> {
-        loop {
-            let frame = self.drive(body.frame()).await?;
-            match frame.map(hyper::body::Frame::into_data) {
-                Ok(Ok(data)) => return Some(Ok(data)),
-                // Trailers.
-                Ok(Err(_)) => {}
-                Err(error) => return Some(Err(RequestError::new(error))),
+    /// The body of the answer, piece by piece.
+    pub fn chunks<'a>(&'a mut self, body: &'a mut Incoming) -> impl Chunks<Item = Result<Bytes, RequestError>> + 'a {
+        stream::unfold((self, body), async |(exchange, body)| {
+            loop {
+                let frame = exchange.drive(body.frame()).await?.map(Frame::into_data);
+                let chunk = match frame {
+                    Ok(Ok(data)) => Ok(data),
+                    // Trailers.
+                    Ok(Err(_)) => continue,
+                    Err(error) => Err(RequestError::new(error)),
+                };
+                return Some((chunk, (exchange, body)));
             }
-        }
+        })
     }
 
     /// The wire for another request; `None` where one of the two ends is done with it, an answer has not been read, or too

@@ -186,8 +186,8 @@ impl Asked {
         let code = status.as_u16();
         if status.is_success() {
             let limit = usize::try_from(options.body_limit.bytes()).unwrap_or(usize::MAX);
-            let body =
-                timeout_at(deadline, self.body(limit)).await.map_err(|_| ProbeError::Timeout(Stage::Reading))??;
+            let body = http::gather(self.exchange.chunks(self.answer.body_mut()), limit);
+            let body = timeout_at(deadline, body).await.map_err(|_| ProbeError::Timeout(Stage::Reading))??;
             return self.unpack(body, limit);
         }
         if let Some(location) = self.answer.headers().get(LOCATION).filter(|_| status.is_redirection()) {
@@ -197,35 +197,10 @@ impl Asked {
         let patience = BODY_WAIT.min(deadline.saturating_duration_since(Instant::now()));
         let mut start = BytesMut::new();
         // What came before it broke is shown, too.
-        timeout(patience, self.start(&mut start)).await.ok();
-        let start = self.unpack(start.freeze(), LONGEST_START).unwrap_or_default();
+        let chunks = self.exchange.chunks(self.answer.body_mut());
+        timeout(patience, http::gather_start(chunks, &mut start)).await.ok();
+        let start = self.unpack(start.freeze(), http::LONGEST_START).unwrap_or_default();
         Err(ProbeError::Status { code, body: health::start_of(&start) })
-    }
-
-    /// The body as it was sent, of at most `limit` bytes; stops at the first byte beyond.
-    async fn body(&mut self, limit: usize) -> Result<Bytes, ProbeError> {
-        let body = self.answer.body_mut();
-        let mut whole = Bytes::new();
-        while let Some(chunk) = self.exchange.chunk(body).await {
-            let chunk = chunk.map_err(ProbeError::Broken)?;
-            if whole.len().saturating_add(chunk.len()) > limit {
-                return Err(ProbeError::TooLarge { limit_bytes: limit });
-            }
-            whole = joined(whole, chunk);
-        }
-        Ok(whole)
-    }
-
-    /// The first few kilobytes of the body.
-    async fn start(&mut self, start: &mut BytesMut) {
-        let body = self.answer.body_mut();
-        while let Some(Ok(chunk)) = self.exchange.chunk(body).await {
-            let room = LONGEST_START.saturating_sub(start.len());
-            start.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-            if start.len() == LONGEST_START {
-                break;
-            }
-        }
     }
 
     /// Undoes `Content-Encoding: gzip`.
@@ -242,19 +217,6 @@ impl Asked {
             .map_err(|error| ProbeError::Broken(error.into()))?;
         if unpacked.len() > limit { Err(ProbeError::TooLarge { limit_bytes: limit }) } else { Ok(unpacked.into()) }
     }
-}
-
-/// More of an error's body than any message shows.
-const LONGEST_START: usize = 4 << 10;
-
-/// Most bodies come in one piece, which is not copied.
-fn joined(whole: Bytes, more: Bytes) -> Bytes {
-    if whole.is_empty() {
-        return more;
-    }
-    let mut whole = BytesMut::from(whole);
-    whole.extend_from_slice(&more);
-    whole.freeze()
 }
 
 /// Where a redirect points, without what may be secret.

@@ -66,7 +66,7 @@ async fn its_own_detector_calls_its_own_memory_steady() {
     let length = length.unwrap_or(USUAL_LENGTH);
     let world = World::start().await;
     // As the unit has it.
-    let home = Home::new().environment("MALLOC_ARENA_MAX", "2");
+    let home = Home::new().environment("MALLOC_ARENA_MAX", "1");
     home.configure(&world.tables(0));
     let daemon = Arc::new(home.start().await);
     let mut life = JoinSet::new();
