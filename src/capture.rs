@@ -1,5 +1,6 @@
 //! Captures: may one be taken now, and if so, fetch it whole.
 
+mod digest;
 pub mod download;
 pub mod failure;
 pub mod gate;

@@ -62,7 +62,7 @@ pub struct Downloaded {
 
 /// Chunks between the network and the disk. A chunk is at most what hyper reads at once (some 400 KiB), so a capture
 /// holds a few megabytes whatever the size of the snapshot; when the disk is slower, the target waits.
-const CHUNKS_IN_FLIGHT: usize = 8;
+const CHUNKS_IN_FLIGHT: usize = 6;
 
 impl Capturer {
     /// Prepares the client for snapshots; connects nowhere yet.
@@ -115,7 +115,7 @@ impl Capturer {
         let mut body = response.bytes_stream().boxed();
         let first = next_chunk(&mut body, deadlines.first_byte, Phase::FirstByte, 0).await?;
         let first_byte = clock().since(began);
-        let sink = Sink::new(self.endpoint.kind, file, encoding, deadlines.max_bytes);
+        let sink = Sink::new(self.endpoint.kind, file, encoding, deadlines.max_bytes).map_err(CaptureError::Disk)?;
         let received = pour(first, body, sink, deadlines.idle).await?;
         let Received { bytes, wire_bytes, sha256, facts } = received;
         Ok(Downloaded {
@@ -188,7 +188,7 @@ async fn pour(
     let (to_sink, mut chunks) = mpsc::channel::<Bytes>(CHUNKS_IN_FLIGHT);
     let writing = tokio::task::spawn_blocking(move || {
         while let Some(chunk) = chunks.blocking_recv() {
-            sink.take(&chunk)?;
+            sink.take(chunk)?;
         }
         sink.finish()
     });

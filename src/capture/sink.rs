@@ -5,9 +5,10 @@
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Seek, SeekFrom, Write};
 
+use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
-use sha2::{Digest, Sha256};
 
+use crate::capture::digest::Digest;
 use crate::capture::failure::CaptureError;
 use crate::errors;
 use crate::evidence::CaptureKind;
@@ -41,7 +42,7 @@ enum Decoder {
 struct Checked {
     file: File,
     check: Check,
-    hash: Sha256,
+    digest: Digest,
     bytes: u64,
     limit: ByteSize,
     /// It takes no more, though the decoder in front of it may offer what it still has when it is dropped.
@@ -76,26 +77,27 @@ pub(super) struct Received {
 }
 
 impl Sink {
-    pub(super) fn new(kind: CaptureKind, file: File, encoding: Encoding, limit: ByteSize) -> Self {
+    pub(super) fn new(kind: CaptureKind, file: File, encoding: Encoding, limit: ByteSize) -> io::Result<Self> {
         let check = match kind {
             CaptureKind::HeapSnapshot => Check::Snapshot(Box::new(Verifier::new())),
             CaptureKind::HeapProfile => Check::Profile,
         };
-        let checked = Checked { file, check, hash: Sha256::new(), bytes: 0, limit, over: false, failure: None };
+        let digest = Digest::begin()?;
+        let checked = Checked { file, check, digest, bytes: 0, limit, over: false, failure: None };
         let decoder = match encoding {
             Encoding::Identity => Decoder::Identity(Box::new(checked)),
             Encoding::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(checked))),
         };
-        Self { decoder, wire_bytes: 0 }
+        Ok(Self { decoder, wire_bytes: 0 })
     }
 
     /// Takes the next bytes off the wire. After an error the sink is of no more use.
-    pub(super) fn take(&mut self, chunk: &[u8]) -> Result<(), CaptureError> {
+    pub(super) fn take(&mut self, chunk: Bytes) -> Result<(), CaptureError> {
         self.wire_bytes = self.wire_bytes.saturating_add(chunk.len() as u64);
         match &mut self.decoder {
             Decoder::Identity(checked) => checked.take(chunk),
             Decoder::Gzip(decoder) => {
-                let outcome = decoder.write_all(chunk);
+                let outcome = decoder.write_all(&chunk);
                 outcome.map_err(|error| undecodable(decoder.get_mut(), error))
             }
         }
@@ -129,16 +131,15 @@ fn undecodable(checked: &mut Checked, error: io::Error) -> CaptureError {
 }
 
 impl Checked {
-    fn take(&mut self, part: &[u8]) -> Result<(), CaptureError> {
+    fn take(&mut self, part: Bytes) -> Result<(), CaptureError> {
         self.bytes = self.bytes.saturating_add(part.len() as u64);
         if self.bytes > self.limit.bytes() {
             return Err(CaptureError::TooLarge { limit: self.limit });
         }
         if let Check::Snapshot(verifier) = &mut self.check {
-            verifier.feed(part).map_err(|wrong| unwhole(wrong, self.bytes))?;
+            verifier.feed(&part).map_err(|wrong| unwhole(wrong, self.bytes))?;
         }
-        self.hash.update(part);
-        self.file.write_all(part).map_err(CaptureError::Disk)
+        self.file.write_all(&part).and_then(|()| self.digest.update(part)).map_err(CaptureError::Disk)
     }
 
     fn finish(self, wire_bytes: u64) -> Result<Received, CaptureError> {
@@ -150,7 +151,8 @@ impl Checked {
             }
             Check::Profile => read_profile(self.file)?,
         };
-        Ok(Received { bytes, wire_bytes, sha256: hex(&self.hash.finalize()), facts })
+        let sha256 = self.digest.finish().map_err(CaptureError::Disk)?;
+        Ok(Received { bytes, wire_bytes, sha256, facts })
     }
 }
 
@@ -166,14 +168,6 @@ fn read_profile(mut file: File) -> Result<Contents, CaptureError> {
     Ok(Contents { nodes: profile.calls() as u64, edges: 0 })
 }
 
-fn hex(digest: &[u8]) -> String {
-    digest
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
-}
-
 fn unwhole(wrong: VerifyError, bytes: u64) -> CaptureError {
     match wrong.problem {
         Problem::NotASnapshot { begins_with } => CaptureError::NotASnapshot { start: begins_with },
@@ -185,7 +179,7 @@ fn unwhole(wrong: VerifyError, bytes: u64) -> CaptureError {
 impl Write for Checked {
     fn write(&mut self, part: &[u8]) -> io::Result<usize> {
         if !self.over {
-            match self.take(part) {
+            match self.take(Bytes::copy_from_slice(part)) {
                 Ok(()) => return Ok(part.len()),
                 Err(failure) => (self.over, self.failure) = (true, Some(failure)),
             }
