@@ -6,7 +6,7 @@ use std::time::Duration;
 use heapwatch::probe::Reason;
 use serde_json::Value;
 
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, Home};
 use crate::support::faulty::{Faulty, Manner, nobody};
 use crate::support::polling::wait_for;
 
@@ -96,4 +96,28 @@ async fn healthy_targets_do_not_notice_faulty_ones() {
     // A daemon with this many targets has about 30 MB; the endless bodies and the bombs are cut at 1 MiB each.
     assert!(daemon.peak_rss_kb() < 128 << 10, "{} kB", daemon.peak_rss_kb());
     assert!(daemon.stop().await.success());
+}
+
+#[tokio::test]
+async fn more_targets_than_files_are_polled_all_the_same() {
+    const FILES: usize = 80;
+    const TARGETS: usize = 2 * FILES;
+    let server = Faulty::start(Manner::Answers(BODY.into())).await;
+    let mut tables = String::from("[defaults]\ninterval = \"2s\"\n");
+    tables.extend((0..TARGETS).map(|index| target(&format!("t{index}"), &server.url(&format!("/{index}")))));
+    let home = Home::new().files(FILES);
+    home.configure(&tables);
+    let daemon = home.start().await;
+
+    wait_for("every target was polled", async || {
+        let polls = |target: &Value| target["watch"]["polls"].as_u64();
+        targets(&daemon).await.iter().all(|target| polls(target) >= Some(POLLS)).then_some(())
+    })
+    .await;
+
+    for target in targets(&daemon).await {
+        assert_eq!(target["watch"]["failed_polls"], 0, "{target}");
+    }
+    let open = server.connections() - server.closed();
+    assert!((FILES / 4..FILES).contains(&open), "{open} connections, some of which are kept");
 }

@@ -21,6 +21,8 @@ use super::polling::wait_for;
 pub(crate) struct Home {
     directory: TempDir,
     environment: Vec<(String, String)>,
+    /// Most files that the daemon may have open, where a test says so.
+    files: Option<usize>,
 }
 
 /// A running `heapwatch run`. Dropping it kills it; where a test fails, it prints what the daemon was told and said.
@@ -32,7 +34,7 @@ pub(crate) struct Daemon {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), environment: Vec::new() }
+        Self { directory: tempfile::tempdir().unwrap(), environment: Vec::new(), files: None }
     }
 
     /// A file or directory in it: `state`, `snapshots`, `socket`, `log`, or a secret.
@@ -51,6 +53,12 @@ impl Home {
     /// Sets a variable of the daemon's environment.
     pub(crate) fn environment(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Lets the daemon have so many files open, and no more.
+    pub(crate) fn files(mut self, most: usize) -> Self {
+        self.files = Some(most);
         self
     }
 
@@ -79,7 +87,15 @@ impl Home {
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
         // `tests/soak` names another one: the release build.
         let executable = std::env::var("SOAK_EXECUTABLE");
-        let mut command = Command::new(executable.as_deref().unwrap_or(env!("CARGO_BIN_EXE_heapwatch")));
+        let executable = executable.as_deref().unwrap_or(env!("CARGO_BIN_EXE_heapwatch"));
+        let mut command = match self.files {
+            None => Command::new(executable),
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\""), executable]);
+                shell
+            }
+        };
         command.args(["run", "--config"]).arg(self.path("heapwatch.toml"));
         // Settings of the tests themselves are no keys of the configuration.
         let ours = env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("HEAPWATCH_"));
