@@ -36,6 +36,9 @@ struct Quiet {
     seconds: f64,
     /// The floor at its begin; one that is clearly higher begins it anew.
     from: Option<f64>,
+    /// Lowest and highest floor of it.
+    #[serde(default)]
+    extremes: Option<(f64, f64)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,15 +127,12 @@ impl Episode {
                 self.to = self.to.max(floor);
                 let quiet = self.quiet.step(floor, seconds, options);
                 let ended = quiet.seconds >= options.verify.as_secs_f64();
-                let level = (quiet.from.unwrap_or(floor), floor);
-                ended.then(|| {
-                    self.resolution((level.0.min(floor), level.0.max(floor)), quiet.seconds, "growth has ended")
-                })
+                let extremes = quiet.extremes.unwrap_or((floor, floor));
+                ended.then(|| self.resolution(extremes, quiet.seconds, "growth has ended"))
             }
             Stage::Watching(watching) => {
                 watching.seconds += seconds;
-                let (low, high) = watching.extremes.unwrap_or((floor, floor));
-                let extremes = (low.min(floor), high.max(floor));
+                let extremes = widened(watching.extremes, floor);
                 watching.extremes = Some(extremes);
                 let seconds = watching.seconds;
                 (seconds >= options.verify.as_secs_f64())
@@ -171,12 +171,19 @@ impl Quiet {
         let from = self.from.unwrap_or(floor);
         let matters = (options.min_rise.bytes() as f64).max(options.min_growth * from);
         *self = if floor > from + matters {
-            Self { seconds: 0.0, from: Some(floor) }
+            Self { seconds: 0.0, from: Some(floor), extremes: None }
         } else {
-            Self { seconds: self.seconds + seconds, from: Some(from) }
+            let extremes = Some(widened(self.extremes, floor));
+            Self { seconds: self.seconds + seconds, from: Some(from), extremes }
         };
         *self
     }
+}
+
+/// The lowest and the highest floor, this one included.
+fn widened(extremes: Option<(f64, f64)>, floor: f64) -> (f64, f64) {
+    let (low, high) = extremes.unwrap_or((floor, floor));
+    (low.min(floor), high.max(floor))
 }
 
 /// Bytes as a count, nothing below zero.

@@ -1,6 +1,8 @@
 //! Several processes behind one URL: a load balancer, a cluster module, a name that resolves to many. Their readings
 //! mixed make no series, so the target is refused a verdict.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::leak::options::Options;
@@ -44,12 +46,14 @@ impl Processes {
     /// Takes in a sample; says what gives several processes away, once, when it becomes plain.
     pub(crate) fn observe(&mut self, sample: &Sample, options: &Options) -> Option<String> {
         let now = sample.at.steady_ms();
-        let day = i64::try_from(options.day.as_millis()).unwrap_or(i64::MAX);
+        let milliseconds = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let day = milliseconds(options.day);
         self.note_identity(sample, now, day);
         self.note_jump(sample.rss.or(sample.heap_total));
         let evidence = self.evidence()?;
         let news = !self.are_several(now);
-        self.until_ms = Some(now.saturating_add(day / 24));
+        // Who polls more rarely than each hour learns it once as well.
+        self.until_ms = Some(now.saturating_add((day / 24).max(milliseconds(options.interval.saturating_mul(2)))));
         news.then_some(evidence)
     }
 

@@ -106,6 +106,11 @@ fn a_leak_that_stops_by_itself_ends_after_the_same_time() {
     let (at, resolution) = floors(&mut episode, 2.0, 9.0, |_| 180.0).unwrap();
     assert!((at - 4.0).abs() < 0.01, "{at}");
     assert!(resolution.says.ends_with("180 MiB to 180 MiB over 2h after, growth has ended"), "{}", resolution.says);
+
+    let mut episode = leak();
+    let daily = |at: f64| if at < 3.0 { 180.0 } else { 90.0 };
+    let (_, resolution) = floors(&mut episode, 2.0, 9.0, daily).unwrap();
+    assert!(resolution.says.contains("; 90 MiB to 180 MiB over"), "what came down again is told: {}", resolution.says);
 }
 
 #[test]

@@ -58,6 +58,15 @@ fn what_is_told_names_the_remedy_and_is_told_once() {
 }
 
 #[test]
+fn who_is_polled_rarely_is_told_of_once_as_well() {
+    let every_two_hours = 240;
+    let options = Options { interval: Duration::from_hours(2), ..Options::default() };
+    let mut processes = Processes::default();
+    let samples = (0..30).map(|poll| answer(poll * every_two_hours, Some([7, 8][usize::from(poll % 2 == 0)]), None));
+    assert_eq!(samples.filter_map(|sample| processes.observe(&sample, &options)).count(), 1);
+}
+
+#[test]
 fn one_process_after_another_is_one_at_a_time() {
     check(
         (0..300).map(|poll| answer(poll, Some(poll.unsigned_abs() / 10), None)),
