@@ -2,6 +2,7 @@
 //!
 //! Counters are bumped where things happen; what is told of targets is read off the board when somebody asks.
 
+mod by_target;
 mod channels;
 mod evidence;
 mod polls;
@@ -10,10 +11,9 @@ mod remote;
 mod sources;
 mod targets;
 
-use std::fmt;
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
+use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -29,28 +29,6 @@ use sources::Sources;
 use targets::Targets;
 
 type FloatGauge = Gauge<f64, AtomicU64>;
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TargetResult {
-    target: TargetLabel,
-    result: &'static str,
-}
-
-impl TargetResult {
-    fn of(target: &TargetName, result: &'static str) -> Self {
-        Self { target: TargetLabel(target.clone()), result }
-    }
-}
-
-/// Shares the text of the name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct TargetLabel(TargetName);
-
-impl EncodeLabelValue for TargetLabel {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        self.0.as_str().encode(encoder)
-    }
-}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
@@ -106,6 +84,12 @@ impl Metrics {
     pub fn configured(&self, hash: [u8; 32]) {
         // A float holds 53 bits without loss.
         self.config.hash.set(hash.iter().take(6).fold(0, |bits, byte| bits << 8 | i64::from(*byte)));
+    }
+
+    /// A target is no longer watched: what is counted for it alone goes.
+    pub fn forget(&self, target: &TargetName) {
+        self.polls.forget(target);
+        self.evidence.forget(target);
     }
 
     /// The whole page, in OpenMetrics 1.0 text.

@@ -175,6 +175,7 @@ impl Watcher {
         self.report(Vec::new(), state).await;
         if self.surroundings.board.look(&self.target.name, |_| ()).is_none() {
             // It was taken off the configuration. Where nobody listens, nobody needs to know.
+            self.surroundings.metrics.forget(&self.target.name);
             let (target, at) = (self.target.name.clone(), self.surroundings.clock.now());
             self.surroundings.polled.send(Polled::Gone { target, at }).ok();
         }

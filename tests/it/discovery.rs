@@ -79,8 +79,12 @@ async fn targets_come_and_go_with_the_files_that_list_them() {
     let target = daemon.target_when("shop-a", "it is polled", |target| polls(target) > 2).await;
     assert_eq!(target["labels"], json!({ "team": "payments", "env": "test", "id": "a" }), "its own before its group's");
 
+    let counted = async || Some(daemon.get("/metrics").await?.contains("polls_total{target=\"shop-b\""));
+    wait_for("polls of a target are counted", async || counted().await.filter(|is_counted| *is_counted)).await;
+
     put(&daemon.home, "one.json", &list(&["a", "d"]));
     names_become(&daemon, &["shop-a", "shop-c", "shop-d"]).await;
+    wait_for("and go with it", async || counted().await.filter(|is_counted| !is_counted)).await;
     assert!(polls(&daemon.target("shop-a").await) > 2, "a target that stays is not touched");
     daemon.target_when("shop-d", "the new one is polled", |target| polls(target) > 0).await;
     let count = daemon.metric("heapwatch_discovery_targets{source=\"files\"}").await;

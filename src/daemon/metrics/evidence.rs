@@ -6,13 +6,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{FloatGauge, Metrics, ReasonLabel, TargetResult};
+use super::by_target::ByTarget;
+use super::{FloatGauge, Metrics, ReasonLabel};
 use crate::target::TargetName;
 
 #[derive(Debug)]
 pub(super) struct Evidence {
-    captures: Family<TargetResult, Counter>,
-    profiles: Family<TargetResult, Counter>,
+    captures: ByTarget,
+    profiles: ByTarget,
     duration: Histogram,
     size: Histogram,
     refusals: Family<ReasonLabel, Counter>,
@@ -26,8 +27,8 @@ pub(super) struct Evidence {
 impl Evidence {
     pub(super) fn new(registry: &mut Registry) -> Self {
         let evidence = Self {
-            captures: Family::default(),
-            profiles: Family::default(),
+            captures: ByTarget::default(),
+            profiles: ByTarget::default(),
             // 1 s to 68 min doubles 12 times; the default deadline is an hour.
             duration: Histogram::new(exponential_buckets(1.0, 2.0, 13)),
             // 1 MiB to 16 GiB, the default cap, in steps of four.
@@ -44,9 +45,14 @@ impl Evidence {
         evidence
     }
 
+    pub(super) fn forget(&self, target: &TargetName) {
+        self.captures.forget(target);
+        self.profiles.forget(target);
+    }
+
     fn register_captures(&self, registry: &mut Registry) {
-        registry.register("snapshots", "Captures by target and result", self.captures.clone());
-        registry.register("profiles", "Heap profiles by target and result", self.profiles.clone());
+        self.captures.register(registry, "snapshots", "Captures by target and result");
+        self.profiles.register(registry, "profiles", "Heap profiles by target and result");
         registry.register_with_unit(
             "snapshot_duration",
             "From the request for a stored snapshot to its last byte",
@@ -79,12 +85,12 @@ impl Evidence {
 impl Metrics {
     /// A capture ended; `result` is `stored` or the name of its failure.
     pub fn capture(&self, target: &TargetName, result: &'static str) {
-        self.evidence.captures.get_or_create(&TargetResult::of(target, result)).inc();
+        self.evidence.captures.count(target, result);
     }
 
     /// A profile was asked for, or could not be; `result` is `stored`, `absent`, `refused` or the name of its failure.
     pub fn profile(&self, target: &TargetName, result: &'static str) {
-        self.evidence.profiles.get_or_create(&TargetResult::of(target, result)).inc();
+        self.evidence.profiles.count(target, result);
     }
 
     /// A snapshot was stored.
