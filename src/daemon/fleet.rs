@@ -8,18 +8,21 @@ mod lateness;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::clock::Timestamp;
 use crate::daemon::schedule::Tick;
-use crate::daemon::watcher::{Command, Surroundings, Watcher};
+use crate::daemon::watcher::{Command, Spare, Surroundings, Watcher};
+use crate::errors;
 use crate::target::TargetName;
 use lateness::Lateness;
 
@@ -95,7 +98,7 @@ async fn run(mut orders: mpsc::Receiver<Order>, surroundings: Arc<Surroundings>)
             biased;
             () = stop.cancelled() => break,
             Some(order) = orders.recv() => line.on_order(order),
-            Some(back) = line.awake.join_next() => line.on_back(back),
+            Some(Ok(back)) = line.awake.join_next() => line.on_back(back),
             () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => line.wake_due(),
             Some(_) = line.leaving.join_next() => {}
         }
@@ -128,19 +131,23 @@ struct Held {
 
 enum At {
     Rest(Box<Watcher>),
-    Work {
-        /// Ends the poll.
-        stop: CancellationToken,
-        /// For when it is back.
-        told: Vec<Command>,
-        is_released: bool,
-    },
+    Work(Box<Work>),
 }
 
-/// A watcher that has done what it was woken for.
+/// What is to be known while a watcher is awake.
+struct Work {
+    /// Ends the poll.
+    stop: CancellationToken,
+    /// For when it is back.
+    told: Vec<Command>,
+    is_released: bool,
+    spare: Spare,
+}
+
+/// A watcher that has done what it was woken for; none where it panicked.
 struct Back {
     berth: Berth,
-    watcher: Box<Watcher>,
+    watcher: Option<Box<Watcher>>,
     has_polled: bool,
 }
 
@@ -169,7 +176,7 @@ impl Line {
             return;
         };
         match &mut held.watcher {
-            At::Work { told, .. } => told.push(command),
+            At::Work(work) => work.told.push(command),
             At::Rest(_) => self.work(berth, vec![command]),
         }
     }
@@ -177,9 +184,9 @@ impl Line {
     fn release(&mut self, name: &TargetName) {
         let Some(berth) = self.names.remove(name) else { return };
         match self.berths.get_mut(&berth).map(|held| &mut held.watcher) {
-            Some(At::Work { stop, is_released, .. }) => {
-                *is_released = true;
-                stop.cancel();
+            Some(At::Work(work)) => {
+                work.is_released = true;
+                work.stop.cancel();
             }
             Some(At::Rest(_)) => self.leave(berth),
             None => {}
@@ -216,29 +223,28 @@ impl Line {
     /// Wakes a watcher that rests: to do what it is told or, without anything, to poll.
     fn work(&mut self, berth: Berth, told: Vec<Command>) {
         let Some(held) = self.berths.get_mut(&berth) else { return };
+        let At::Rest(watcher) = &held.watcher else { return };
         let stop = self.surroundings.stop.child_token();
-        let at_work = At::Work { stop: stop.clone(), told: Vec::new(), is_released: false };
-        let At::Rest(watcher) = std::mem::replace(&mut held.watcher, at_work) else { return };
+        let work = Work { stop: stop.clone(), told: Vec::new(), is_released: false, spare: watcher.spare() };
+        let At::Rest(watcher) = std::mem::replace(&mut held.watcher, At::Work(Box::new(work))) else { return };
         let (tick, has_polled) = (held.tick, told.is_empty());
         if has_polled {
             self.lateness.note(tick, self.surroundings.clock.now());
         }
         self.awake.spawn(async move {
-            let watcher = if told.is_empty() { watcher.poll(tick, stop).await } else { watcher.obey(told).await };
+            let awake =
+                async { if told.is_empty() { watcher.poll(tick, stop).await } else { watcher.obey(told).await } };
+            // It owns what it works on, so nothing half-changed is seen afterwards.
+            let watcher = AssertUnwindSafe(awake).catch_unwind().await.ok();
             Back { berth, watcher, has_polled }
         });
     }
 
-    fn on_back(&mut self, back: Result<Back, JoinError>) {
-        let Back { berth, watcher, has_polled } = match back {
-            Ok(back) => back,
-            Err(problem) => {
-                return error!(error = %problem, "a watcher ended in a panic; please report it with the log");
-            }
-        };
-        let Some(Held { tick, watcher: At::Work { told, is_released, .. } }) = self.berths.remove(&berth) else {
-            return;
-        };
+    fn on_back(&mut self, back: Back) {
+        let Back { berth, watcher, has_polled } = back;
+        let Some(Held { tick, watcher: At::Work(work) }) = self.berths.remove(&berth) else { return };
+        let Work { told, is_released, spare, .. } = *work;
+        let Some(watcher) = watcher.or_else(|| self.replace(spare)) else { return };
         // A poll that came due while the watcher was told something is late, and not skipped.
         let is_late = tick.at.is_before(self.surroundings.clock.now());
         let tick = if has_polled || !is_late { watcher.next_tick() } else { tick };
@@ -250,10 +256,25 @@ impl Line {
         }
     }
 
+    /// Another watcher for one that panicked: a defect that one target meets costs that target a poll, and no other any.
+    fn replace(&self, spare: Spare) -> Option<Box<Watcher>> {
+        let name = spare.name().clone();
+        error!(target.name = %name, "the watcher of {name} ended in a panic and begins anew; please report it with the log");
+        match spare.into_watcher(Arc::clone(&self.surroundings)) {
+            Ok(watcher) => Some(Box::new(watcher)),
+            Err(problem) => {
+                error!(target.name = %name, error = errors::one_line(&problem), "{name} cannot be watched");
+                None
+            }
+        }
+    }
+
     /// After the stop signal, which ends polls.
     async fn end(mut self) {
         while let Some(back) = self.awake.join_next().await {
-            self.on_back(back);
+            if let Ok(back) = back {
+                self.on_back(back);
+            }
         }
         while self.leaving.join_next().await.is_some() {}
         for (_, held) in self.berths {
@@ -263,3 +284,6 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,6 +78,13 @@ pub struct Watcher {
     reported: Timestamp,
 }
 
+/// What another watcher needs to go on where one was.
+#[derive(Debug)]
+pub struct Spare {
+    target: Arc<Target>,
+    known: Packed,
+}
+
 /// Polls that fail in a row.
 #[derive(Debug)]
 struct Failing {
@@ -91,6 +98,18 @@ struct Failing {
 const CHECKPOINT_POLLS: u32 = 10;
 /// The longest a checkpoint waits, for slow intervals.
 const LONGEST_CHECKPOINT: Duration = Duration::from_mins(5);
+
+impl Spare {
+    /// Whom it is for.
+    pub fn name(&self) -> &TargetName {
+        &self.target.name
+    }
+
+    /// A watcher that has not seen what ended the one before.
+    pub fn into_watcher(self, surroundings: Arc<Surroundings>) -> Result<Watcher, ClientError> {
+        Watcher::new(self.target, Some(self.known), surroundings)
+    }
+}
 
 impl Watcher {
     /// A watcher that goes on from `stored`, or starts anew.
@@ -124,6 +143,11 @@ impl Watcher {
     /// Whom it watches.
     pub fn name(&self) -> &TargetName {
         &self.target.name
+    }
+
+    /// For when a defect ends it.
+    pub fn spare(&self) -> Spare {
+        Spare { target: Arc::clone(&self.target), known: self.known.clone() }
     }
 
     /// When it is to poll next.
