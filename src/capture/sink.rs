@@ -1,4 +1,4 @@
-//! Where the bytes of a capture go: decoded, counted against the cap, checked, hashed and written, in this order.
+//! Where the bytes of a capture go: decoded, counted against the cap, checked, written and hashed, in this order.
 //!
 //! Knows nothing of HTTP or time; blocks on the file.
 
