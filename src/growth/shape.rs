@@ -66,12 +66,22 @@ pub fn falls(floors: impl Iterator<Item = f64>, depth: impl Fn(f64) -> f64) -> u
 /// shows as no more than this.
 pub fn dents(floors: &[f64], depth: impl Fn(f64) -> f64) -> usize {
     let changes: Vec<f64> = floors.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let Some(usual) = middle(changes.iter().copied()).filter(|usual| *usual > 0.0) else { return 0 };
-    let wavering = middle(changes.iter().map(|change| (change - usual).abs())).unwrap_or(f64::INFINITY);
+    let Some((usual, wavering)) = middle_and_wavering(&changes).filter(|(usual, _)| *usual > 0.0) else { return 0 };
     let chance = BEYOND_CHANCE * wavering;
     let is_dent =
         |(change, height): &(&f64, &f64)| **change <= usual / 2.0 && usual - **change > depth(**height).max(chance);
     changes.iter().zip(floors).filter(is_dent).count()
+}
+
+/// How much the change from one floor to the next wavers: the median distance of the changes from their median.
+pub fn wavering(floors: &[f64]) -> Option<f64> {
+    let changes: Vec<f64> = floors.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    middle_and_wavering(&changes).map(|(_, wavering)| wavering)
+}
+
+fn middle_and_wavering(changes: &[f64]) -> Option<(f64, f64)> {
+    let usual = middle(changes.iter().copied())?;
+    Some((usual, middle(changes.iter().map(|change| (change - usual).abs()))?))
 }
 
 /// So many times the median distance from the median is two sigma of normal noise.
@@ -125,6 +135,13 @@ mod tests {
         check(&[9., 1., 5., 0., 10., 5., 1., 9., 2., 5.], 0, "so are large ones where all wavers");
         check(&[-5., -5., -5., -9., -5., -5.], 0, "a decline has none");
         check(&[], 0, "nothing");
+    }
+
+    #[test]
+    fn floors_waver_by_what_is_usual() {
+        assert_eq!(wavering(&[0.0, 5.0, 10.0, 15.0, 2.0, 7.0, 12.0]), Some(0.0), "a fall now and then is none of it");
+        assert_eq!(wavering(&[0.0, 9.0, 10.0, 19.0, 20.0, 29.0, 30.0]), Some(8.0), "every other change is another");
+        assert_eq!((wavering(&[1.0]), wavering(&[])), (None, None));
     }
 
     #[test]

@@ -4,11 +4,14 @@
 //! in a young process, growth *resumed* after its first collection as it went on before it.
 
 use super::{LARGEST_STEP, LAST_GAIN, LEAST_OF_OLD, LEVELLING, NOISE_FACTOR, ROUNDING, Run, Trial, YOUNG, fall_depth};
-use crate::growth::shape::largest_step;
+use crate::growth::shape::{largest_step, wavering};
 use crate::growth::theil_sen;
 use crate::growth::troughs::{Trough, levels, troughs};
 use crate::leak::gate::{Gate, GateKind};
 
+/// A fall before a trough is this many times what floors waver by. Where a young generation as large as the heap is collected
+/// within each of them, as that of a JVM is, they fall time and again, and no such fall shows what is alive.
+const TROUGH_NOISE: f64 = 5.0;
 /// Troughs in the shortest row of a young process, and of one that has run for long enough to have been changed.
 const LEAST_TROUGHS: usize = 3;
 const LEAST_TROUGHS_OF_OLD: usize = 4;
@@ -39,7 +42,8 @@ const TWO_STEPS: f64 = 0.8;
 impl Run<'_> {
     /// Judges by collections, where any were seen on this scale.
     pub(super) fn collection_windows(&self) -> Vec<Trial> {
-        let depth = |height: f64| fall_depth(height, self.subject.least_rise);
+        let chance = TROUGH_NOISE * wavering(&self.floors).unwrap_or_default();
+        let depth = |height: f64| fall_depth(height, self.subject.least_rise).max(chance);
         let collected = self.subject.collected;
         let all = if collected { levels(&self.floors) } else { troughs(&self.floors, self.is_from_start(), depth) };
         let lasting: Vec<Trough> = all.iter().copied().filter(|trough| trough.lasts).collect();
