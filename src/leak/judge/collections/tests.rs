@@ -125,3 +125,19 @@ fn a_straight_line_outlasts_a_cycle_long_before_the_flank_of_one_does() {
     let day = |hour: f64| 150.0 + 50.0 * ((hour - 13.0) * std::f64::consts::TAU / 24.0).sin();
     assert_eq!(outlasting(&day), (false, false));
 }
+
+/// Rows of troughs that are judged in the floors of four hours.
+fn rows_of_troughs(floor: impl FnMut(u32) -> f64) -> usize {
+    let floors = blocks(Fold::Low, &(0..48).map(floor).collect::<Vec<_>>());
+    let (subject, options) = (subject(&floors, None), Options::default());
+    Run::of(&subject, &options, 0, &floors.scales()[0], 0).collection_windows().len()
+}
+
+#[test]
+fn floors_that_waver_have_no_troughs() {
+    let climb = |part: u32| 100.0 + f64::from(part);
+    assert_ne!(rows_of_troughs(|part| climb(part) + 8.0 * f64::from(part % 6)), 0, "teeth of half an hour");
+    let mut chance = fastrand::Rng::with_seed(1);
+    let wavering = |part: u32| climb(part) + 24.0 * chance.f64();
+    assert_eq!(rows_of_troughs(wavering), 0, "a young generation within each part");
+}
