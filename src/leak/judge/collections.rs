@@ -9,9 +9,10 @@ use crate::growth::theil_sen;
 use crate::growth::troughs::{Trough, levels, troughs};
 use crate::leak::gate::{Gate, GateKind};
 
-/// A fall before a trough is this many times what floors waver by. Where a young generation as large as the heap is collected
-/// within each of them, as that of a JVM is, they fall time and again, and no such fall shows what is alive.
-const TROUGH_NOISE: f64 = 5.0;
+/// A fall before a trough is this many times what floors waver by: evenly spread noise makes falls of 3.4 times that. Where a
+/// young generation as large as the heap is collected within each floor, as that of a JVM is, floors fall time and again,
+/// and no such fall shows what is alive.
+const TROUGH_NOISE: f64 = 4.0;
 /// Troughs in the shortest row of a young process, and of one that has run for long enough to have been changed.
 const LEAST_TROUGHS: usize = 3;
 const LEAST_TROUGHS_OF_OLD: usize = 4;
