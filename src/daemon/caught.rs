@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt;
 use tracing::error;
 
-/// Runs a task of the dispatcher to its end; `None` where it panicked, which is logged with what it was about.
+/// Runs a task to its end; `None` where it panicked, which is logged with what it was about.
 pub(super) async fn caught<T>(what: &str, task: impl Future<Output = T>) -> Option<T> {
     // The task owns what it works on, so nothing half-changed is seen afterwards.
     let outcome = AssertUnwindSafe(task).catch_unwind().await.ok();

@@ -8,10 +8,8 @@ mod lateness;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
@@ -20,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::clock::Timestamp;
+use crate::daemon::caught::caught;
 use crate::daemon::schedule::Tick;
 use crate::daemon::watcher::{Command, Spare, Surroundings, Watcher};
 use crate::errors;
@@ -234,9 +233,7 @@ impl Line {
         self.awake.spawn(async move {
             let awake =
                 async { if told.is_empty() { watcher.poll(tick, stop).await } else { watcher.obey(told).await } };
-            // It owns what it works on, so nothing half-changed is seen afterwards.
-            let watcher = AssertUnwindSafe(awake).catch_unwind().await.ok();
-            Back { berth, watcher, has_polled }
+            Back { berth, watcher: caught("a watcher", awake).await, has_polled }
         });
     }
 
@@ -259,7 +256,7 @@ impl Line {
     /// Another watcher for one that panicked: a defect that one target meets costs that target a poll, and no other any.
     fn replace(&self, spare: Spare) -> Option<Box<Watcher>> {
         let name = spare.name().clone();
-        error!(target.name = %name, "the watcher of {name} ended in a panic and begins anew; please report it with the log");
+        error!(target.name = %name, "the watcher of {name} begins anew after its panic");
         match spare.into_watcher(Arc::clone(&self.surroundings)) {
             Ok(watcher) => Some(Box::new(watcher)),
             Err(problem) => {

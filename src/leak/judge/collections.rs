@@ -43,10 +43,11 @@ const TWO_STEPS: f64 = 0.8;
 impl Run<'_> {
     /// Judges by collections, where any were seen on this scale.
     pub(super) fn collection_windows(&self) -> Vec<Trial> {
-        // A young process has hardly shown yet how much its floors waver.
-        let noise = wavering(&self.floors).filter(|_| self.subject.age > self.hours(YOUNG)).unwrap_or_default();
-        let depth = |height: f64| fall_depth(height, self.subject.least_rise).max(TROUGH_NOISE * noise);
         let collected = self.subject.collected;
+        // A young process has hardly shown yet how much its floors waver, and levels are not looked at for falls.
+        let may_waver = !collected && self.subject.age > self.hours(YOUNG);
+        let noise = may_waver.then(|| wavering(&self.floors)).flatten().unwrap_or_default();
+        let depth = |height: f64| fall_depth(height, self.subject.least_rise).max(TROUGH_NOISE * noise);
         let all = if collected { levels(&self.floors) } else { troughs(&self.floors, self.is_from_start(), depth) };
         let lasting: Vec<Trough> = all.iter().copied().filter(|trough| trough.lasts).collect();
         let rows = (self.least_troughs()..=lasting.len().min(MOST_TROUGHS))
